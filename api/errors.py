@@ -1,0 +1,76 @@
+"""Errors as answers, in the dialect of the route."""
+
+from sanic import HTTPResponse
+from sanic.exceptions import (
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    RequestCancelled,
+    SanicException,
+)
+
+from api.context import App, Request
+from api.middleware import request_id
+from gateway import log
+from gateway.errors import (
+    GatewayError,
+    InvalidRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+    RequestTooLargeError,
+    UnavailableError,
+)
+from gateway.protocols import errors as dialects
+
+_log = log.get(__name__)
+
+
+def register(app: App) -> None:
+    app.error_handler.add(GatewayError, _render)
+    app.error_handler.add(SanicException, _translate)
+    app.error_handler.add(Exception, _unexpected)
+
+
+def _render(request: Request, error: Exception) -> HTTPResponse:
+    assert isinstance(error, GatewayError)  # noqa: S101 - registered for this class
+    reference = request_id(request)
+    if isinstance(error, UnavailableError):
+        _log.warning("request_refused", request_id=reference, code=error.code, **error.context)
+    body = dialects.render_openai(error, reference)
+    headers = {"x-request-id": reference}
+    if error.retry_after_seconds is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after_seconds)))
+    status = dialects.openai_status(error)
+    return HTTPResponse(body, status, headers=headers, content_type="application/json")
+
+
+def _translate(request: Request, error: Exception) -> HTTPResponse:
+    return _render(request, _known(request, error))
+
+
+def _known(request: Request, error: Exception) -> GatewayError:
+    """Sanic's own refusals as ours."""
+    match error:
+        case NotFound():
+            return NotFoundError(f"There is nothing at {request.path[:200]}.")
+        case MethodNotAllowed():
+            return MethodNotAllowedError()
+        case PayloadTooLarge():
+            limit = request.app.ctx.settings.api.max_body_bytes
+            return RequestTooLargeError(f"The body is larger than {limit} bytes.")
+        case SanicException() if 400 <= error.status_code < 500:
+            return InvalidRequestError(str(error))
+        case _:
+            return UnavailableError()
+
+
+def _unexpected(request: Request, error: Exception) -> HTTPResponse | None:
+    if isinstance(error, RequestCancelled):
+        return None
+    _log.error(
+        "unexpected_error",
+        request_id=request_id(request),
+        path=request.path,
+        exc_info=error,
+    )
+    return _render(request, GatewayError())

@@ -1,0 +1,33 @@
+"""What happens to every request and answer: a request id in, the same one out."""
+
+import re
+
+from sanic import HTTPResponse
+
+from api.context import App, Request
+from gateway import ids
+
+# What a client may choose as the id that both sides log.
+ACCEPTABLE = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
+
+
+def register(app: App) -> None:
+    app.on_request(_begin)
+    app.register_middleware(_finish, "response")  # type: ignore[arg-type]
+
+
+def _begin(request: Request) -> None:
+    given = request.headers.get("x-request-id")
+    reference = request.ctx.reference = ids.new("req")
+    known = given is not None and ACCEPTABLE.match(given)
+    request.ctx.request_id = str(given) if known else reference
+
+
+def _finish(request: Request, response: HTTPResponse) -> None:
+    response.headers["x-request-id"] = request_id(request)
+
+
+def request_id(request: Request) -> str:
+    """Also for requests that failed before any middleware ran."""
+    found = getattr(request.ctx, "request_id", None)
+    return str(found) if found else ids.new("req")

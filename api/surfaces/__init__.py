@@ -1,0 +1,8 @@
+"""The public contracts, one folder each; the table of contents of all routes."""
+
+from api.surfaces.openai import openai
+from api.surfaces.system import system
+
+BLUEPRINTS = (system, openai)
+
+__all__ = ["BLUEPRINTS"]

@@ -1,0 +1,1 @@
+"""Time in: the schedule as a table."""

@@ -1,0 +1,130 @@
+"""Admission of one call: what the script answers, turned into a grant or a named error.
+
+Failure policy: closed. Without an answer from Redis there is no grant; the relay decides
+whether the operator wants to serve without limits then.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import money
+from gateway.admission.allowances import get_allowance_base
+from gateway.admission.gate import Gate, GateClosedError
+from gateway.admission.operations import Admit, Check, Load, Pick
+from gateway.db import Database
+from gateway.errors import InsufficientQuotaError, NoBackendError, RateLimitedError
+
+MAX_LOADS = 5
+
+
+class StaleSnapshotError(Exception):
+    """The snapshot that the caller decided by is older than what Redis knows."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class QuotaShortError(InsufficientQuotaError):
+    """The hold does not fit; ``available_nanos`` is what the tightest level still has."""
+
+    def __init__(self, available_nanos: int) -> None:
+        super().__init__(
+            f"The remaining allowance ({money.format_usd(max(0, available_nanos))} USD)"
+            " does not cover this request."
+        )
+        self.available_nanos = available_nanos
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A hold is taken; ``choice`` is the index of the candidate to try first."""
+
+    choice: int
+    # what is left and when it resets (ms), per meter of the call
+    remaining: list[list[bytes]]
+    is_limited: bool
+
+
+class Admission:
+    def __init__(self, gate: Gate, database: Database) -> None:
+        self._gate = gate
+        self._database = database
+
+    async def admit(self, operation: Admit, on_orphan: Callable[[], None]) -> Grant:
+        """Take hold and slot; ``on_orphan`` gives them back if we are cancelled meanwhile."""
+        for _ in range(MAX_LOADS):
+            reply = await self._ask(operation, on_orphan)
+            if reply[0] == b"OK":
+                return Grant(reply[1], reply[2], bool(reply[3]))
+            if reply[0] != b"COLD":
+                raise _refusal(reply, operation)
+            await self._load(operation.user)
+        raise GateClosedError
+
+    async def _ask(self, operation: Admit, on_orphan: Callable[[], None]) -> Any:  # noqa: ANN401
+        future = self._gate.send(operation)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda done: _give_back(done, on_orphan))
+            raise
+
+    async def check(self, operation: Check) -> None:
+        """Raise StaleSnapshotError if any of the snapshots has been overtaken."""
+        reply: Any = await self._gate.ask(operation)
+        if reply[0] != b"OK":
+            raise _refusal(reply, None)
+
+    async def pick(self, operation: Pick) -> int:
+        """Choose another candidate under the same hold; raises NoBackendError."""
+        reply: Any = await self._gate.ask(operation)
+        if reply[0] != b"OK":
+            raise _refusal(reply, None)
+        return int(reply[1])
+
+    async def _load(self, user_id: str) -> None:
+        """Bring the user's allowances from the database into Redis."""
+        base = await self._database.read(get_allowance_base, user_id)
+        reply: Any = await self._gate.ask(
+            Load(user_id, base.revision, base.watermark, base.available)
+        )
+        # RETRY: the drain moved on between our read and now; the next round reads again.
+        if reply[0] == b"EPOCH":
+            raise GateClosedError
+
+
+def _give_back(done: "asyncio.Future[Any]", on_orphan: Callable[[], None]) -> None:
+    if not done.cancelled() and done.exception() is None and done.result()[0] == b"OK":
+        on_orphan()
+
+
+def _refusal(reply: Any, operation: Admit | None) -> Exception:  # noqa: ANN401
+    match reply[0]:
+        case b"STALE":
+            return StaleSnapshotError(reply[1].decode())
+        case b"QUOTA":
+            return QuotaShortError(int(reply[2]))
+        case b"LIMIT":
+            return _limit_error(int(reply[1]), int(reply[2]), operation)
+        case b"BUSY":
+            return NoBackendError()
+        case _:
+            return GateClosedError()
+
+
+def _limit_error(index: int, wait_ms: int, operation: Admit | None) -> Exception:
+    meter = operation.meters[index] if operation else None
+    seconds = max(1.0, wait_ms / 1000)
+    if meter is not None and meter.kind == "p":
+        return InsufficientQuotaError(
+            f"The quota of {meter.limit} {_UNITS[meter.unit]} for this period is used up."
+        ).with_retry_after(seconds)
+    if meter is not None and meter.kind == "c":
+        return RateLimitedError("Too many requests at the same time.").with_retry_after(seconds)
+    return RateLimitedError().with_retry_after(seconds)
+
+
+_UNITS = {"r": "requests", "t": "tokens", "n": "billionths of a US dollar"}

@@ -1,0 +1,188 @@
+"""The way to Redis of one process: one batch of operations is under way at a time.
+
+An operation is sent at once when nothing is under way, with the next batch otherwise.
+Failure policy: closed. An operation that Redis does not answer in time raises
+``GateClosedError``; while Redis is known to be away the next ones raise at once, and a
+background task looks for its return.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from gateway import log
+from gateway.admission import script
+from gateway.admission.operations import Operation, encode
+from gateway.errors import UnavailableError
+
+MAX_BATCH = 256
+LOOK_AGAIN_SECONDS = 0.1
+# Settlements wait this long for company; a lone admission never waits.
+LAZY_SECONDS = 0.002
+
+AWAY = (RedisError, OSError, TimeoutError, UnavailableError)
+
+_log = log.get(__name__)
+
+
+class GateClosedError(UnavailableError):
+    """Redis is away or was emptied and is being rebuilt."""
+
+    message = "The gateway cannot check limits right now; try again shortly."
+
+
+class Gate:
+    """``join`` is asked at every new connection which epoch Redis is in, before the gate opens."""
+
+    def __init__(
+        self,
+        redis: "Redis",
+        timeout_seconds: float,
+        join: Callable[["Gate"], Awaitable[bytes]],
+    ) -> None:
+        self.redis = redis
+        self.run_id = ""
+        self.epoch = b""
+        self.is_open = False
+        self._join = join
+        self._timeout = timeout_seconds
+        self._waiting: list[tuple[bytes, asyncio.Future[script.Reply]]] = []
+        self._pump: asyncio.Task[None] | None = None
+        self._seeker: asyncio.Task[None] | None = None
+        self._lazy: asyncio.TimerHandle | None = None
+
+    async def ask(self, operation: Operation) -> script.Reply:
+        """Send now; raises GateClosedError when Redis does not answer in time."""
+        return await self.send(operation)
+
+    def send(self, operation: Operation) -> "asyncio.Future[script.Reply]":
+        """Like ``ask``, for a caller that must see the reply even if it is cancelled."""
+        if not self.is_open:
+            raise GateClosedError
+        future = self._enqueue(operation)
+        self._start()
+        return future
+
+    def tell(self, operation: Operation) -> "asyncio.Future[script.Reply]":
+        """Send with the next batch; the future fails with GateClosedError."""
+        future = self._enqueue(operation)
+        if not self.is_open:
+            self._refuse_waiting()
+        elif self._pump is None and self._lazy is None:
+            self._lazy = asyncio.get_running_loop().call_later(LAZY_SECONDS, self._start)
+        return future
+
+    def _enqueue(self, operation: Operation) -> "asyncio.Future[script.Reply]":
+        future: asyncio.Future[script.Reply] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_retrieve)
+        self._waiting.append((encode(operation), future))
+        return future
+
+    def _start(self) -> None:
+        if self._lazy is not None:
+            self._lazy.cancel()
+            self._lazy = None
+        if self._pump is None:
+            self._pump = asyncio.get_running_loop().create_task(self._send_all())
+
+    async def _send_all(self) -> None:
+        try:
+            while self._waiting and self.is_open:
+                batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+                await self._send(batch)
+        finally:
+            self._pump = None
+            if not self.is_open:
+                self._refuse_waiting()
+
+    async def _send(self, batch: list[tuple[bytes, "asyncio.Future[script.Reply]"]]) -> None:
+        try:
+            replies = await self._evaluate([packed for packed, _ in batch])
+        except (RedisError, OSError, TimeoutError) as error:
+            self._close(f"{type(error).__name__}: {error}")
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(GateClosedError())
+            return
+        for (_, future), reply in zip(batch, replies, strict=True):
+            if not future.done():
+                future.set_result(reply)
+        if replies[-1][0] == b"EPOCH":
+            self._close("emptied")
+
+    async def _evaluate(self, packed: list[bytes]) -> list[script.Reply]:
+        async with asyncio.timeout(self._timeout):
+            try:
+                return await self.redis.evalsha(script.sha(), 0, self.epoch, *packed)  # type: ignore[no-any-return]
+            except NoScriptError:
+                return await self.redis.eval(script.source(), 0, self.epoch, *packed)  # type: ignore[no-any-return]
+
+    def _refuse_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for _, future in waiting:
+            if not future.done():
+                future.set_exception(GateClosedError())
+
+    def _close(self, reason: str) -> None:
+        if self.is_open:
+            _log.warning("redis_is_away", reason=reason)
+        self.is_open = False
+        if self._seeker is None:
+            self._seeker = asyncio.get_running_loop().create_task(self._seek())
+
+    async def open(self) -> None:
+        """Look for Redis once; if it is away, go on looking in the background."""
+        try:
+            await self._look()
+        except AWAY as error:
+            self._close(repr(error))
+
+    async def _seek(self) -> None:
+        try:
+            while not self.is_open:
+                with suppress(*AWAY):
+                    await self._look()
+                    break
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            _log.info("redis_is_back")
+        finally:
+            self._seeker = None
+
+    async def _look(self) -> None:
+        async with asyncio.timeout(self._timeout):
+            info = await self.redis.info("server")
+            await self.redis.script_load(script.source())
+        self.run_id = info["run_id"]
+        self.epoch = await self._join(self)
+        self.is_open = True
+
+    async def run_many(self, operations: Sequence[Operation]) -> list[script.Reply]:
+        """Run operations while the gate is still closed, for whoever joins an epoch."""
+        try:
+            return await self._evaluate([encode(operation) for operation in operations])
+        except (RedisError, OSError, TimeoutError) as error:
+            raise GateClosedError from error
+
+    async def close(self) -> None:
+        for task in (self._seeker, self._pump):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        self.is_open = False
+        self._refuse_waiting()
+        await self.redis.aclose()
+
+
+def run_of(epoch: bytes) -> str:
+    """The server run that an epoch belongs to; an epoch is "<id>@<run id>"."""
+    return epoch.decode().partition("@")[2]
+
+
+def _retrieve(future: "asyncio.Future[script.Reply]") -> None:
+    """A future nobody waits for any more is no reason for a warning."""
+    if not future.cancelled():
+        future.exception()

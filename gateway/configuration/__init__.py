@@ -1,0 +1,1 @@
+"""Configuration as data: import and export, accounts, the first start."""

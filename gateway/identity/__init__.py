@@ -1,0 +1,6 @@
+"""Who is calling: immutable snapshots of key, app, user and policy, found by the key's hash."""
+
+from gateway.identity.callers import Callers
+from gateway.identity.views import Caller, PolicyView
+
+__all__ = ["Caller", "Callers", "PolicyView"]

@@ -1,0 +1,59 @@
+"""Read models of a caller; they leave the transaction and are shared by many calls."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ALL_MODELS = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """The limits of a policy; None is unlimited."""
+
+    id: str
+    name: str
+    revision: int
+    models: frozenset[str]
+    rate_limit: int | None = None
+    rate_limit_window_seconds: int | None = None
+    request_quota_daily: int | None = None
+    token_quota_daily: int | None = None
+    token_quota_monthly: int | None = None
+    tokens_per_minute: int | None = None
+    cost_quota_daily_nanos: int | None = None
+    cost_quota_monthly_nanos: int | None = None
+    max_concurrency: int | None = None
+    max_output_tokens: int | None = None
+    timezone: str = "UTC"
+    default_model: str | None = None
+    region: str | None = None
+    region_strict: bool = False
+    disconnect_policy: str | None = None
+    per_model: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def allows(self, model: str) -> bool:
+        return ALL_MODELS in self.models or model in self.models
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One API key with everything that decides what it may do."""
+
+    api_key_id: str
+    user_id: str
+    app_id: str | None
+    revision: int  # of the user; covers his apps and keys
+    policy: PolicyView
+    role: str
+    # The reason why this key is refused, or None.
+    refusal: str | None
+    models: frozenset[str] | None
+    valid_until: dt.datetime | None
+    allowance_ends_at: dt.datetime | None
+    disconnect_policy: str | None
+
+    def allows(self, model: str) -> bool:
+        """Whether key, app and policy all admit the model."""
+        return (self.models is None or model in self.models) and self.policy.allows(model)

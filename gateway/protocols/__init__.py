@@ -1,0 +1,1 @@
+"""Wire formats, in both directions: bytes in, values out; nothing here sends anything."""

@@ -1,0 +1,1 @@
+"""The chat completions dialect: requests, answers and streams, in both directions."""

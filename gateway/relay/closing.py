@@ -1,0 +1,92 @@
+"""The end of a call: what it costs, who pays, and the one settlement that says so."""
+
+from dataclasses import dataclass
+
+from gateway import clock, money, pricing
+from gateway.admission.events import Settlement, Usage
+from gateway.catalog import Target
+from gateway.errors import GatewayError
+from gateway.relay.call import Entry
+from gateway.relay.deps import Deps
+
+CHARGE, RELEASE = "charge", "release"
+REPORTED, ESTIMATED, NO_BASIS = "reported", "estimated", "none"
+SUCCEEDED, FAILED, CANCELLED, INTERRUPTED = "succeeded", "failed", "cancelled", "interrupted"
+CLIENT_LEFT = 499
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended, as its record will say."""
+
+    status: str
+    http_status: int
+    usage: Usage
+    basis: str
+    target: Target | None = None
+    error_code: str | None = None
+    first_byte_ms: int | None = None
+    disconnect_policy: str | None = None
+
+
+def settle(deps: Deps, entry: Entry, outcome: Outcome) -> int:
+    """Charge what was used and write the call down; returns the charge in nanos.
+
+    Silent if the call is settled already. Never waits: the journal holds it from here on.
+    """
+    if entry.is_settled:
+        return 0
+    entry.is_settled = True
+    price = pricing.cost(outcome.usage, entry.offer.prices) if outcome.usage else money.ZERO
+    amount = min(price, entry.hold.held_nanos) if entry.is_limited else price
+    target = outcome.target
+    settlement = Settlement(
+        hold=entry.hold,
+        kind=CHARGE if outcome.usage else RELEASE,
+        amount_nanos=amount,
+        overrun_nanos=price - amount,
+        cost_nanos=_upstream_cost(entry, outcome),
+        usage=outcome.usage,
+        basis=outcome.basis,
+        disconnect_policy=outcome.disconnect_policy,
+        status=outcome.status,
+        http_status=outcome.http_status,
+        error_code=outcome.error_code,
+        answered_model=entry.offer.slug,
+        backend_id=target.backend_id if target else None,
+        region=target.region if target else "",
+        ended_ms=clock.now_ms(),
+        first_byte_ms=outcome.first_byte_ms,
+        attempts=entry.attempts,
+    )
+    deps.settler.settle(settlement, tuple(entry.reports))
+    return amount
+
+
+def _upstream_cost(entry: Entry, outcome: Outcome) -> int:
+    if outcome.target is None or not outcome.usage:
+        return 0
+    factor = outcome.target.cost_factor_millionths
+    return pricing.upstream_cost(outcome.usage, entry.offer.prices, factor)
+
+
+def settle_failed(deps: Deps, entry: Entry, error: GatewayError) -> None:
+    """Nothing was delivered: the user pays nothing."""
+    settle(
+        deps,
+        entry,
+        Outcome(FAILED, int(error.status), [], NO_BASIS, error_code=error.code),
+    )
+
+
+def settle_left(deps: Deps, entry: Entry, usage: Usage) -> None:
+    """The client left before anything came back, and the upstream was stopped."""
+    outcome = Outcome(
+        status=CANCELLED,
+        http_status=CLIENT_LEFT,
+        usage=usage,
+        basis=ESTIMATED,
+        error_code="client_left",
+        disconnect_policy="cancel",
+    )
+    settle(deps, entry, outcome)

@@ -1,0 +1,198 @@
+"""Calls answered as a stream: events go on as the bytes they came in.
+
+An event counts as delivered when its send has returned, that is when the caller asks for
+the next one. The call is settled before its success terminator is sent, so that a client
+who was told "done" has been charged, and one who was not is charged by the policy.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from gateway.errors import (
+    GatewayError,
+    UpstreamError,
+    UpstreamInterruptedError,
+    UpstreamTimeoutError,
+)
+from gateway.protocols.errors import openai_error_event
+from gateway.protocols.estimate import text_tokens
+from gateway.protocols.openai_chat.watch import Seen, Watcher
+from gateway.relay import attempts, closing
+from gateway.relay.call import Call, Entry
+from gateway.relay.closing import (
+    CANCELLED,
+    ESTIMATED,
+    INTERRUPTED,
+    REPORTED,
+    SUCCEEDED,
+    Outcome,
+)
+from gateway.relay.deps import Deps
+from gateway.relay.entry import enter
+from gateway.relay.plain import DRAIN, elapsed_ms, estimated, policy_of
+from gateway.relay.source import Source
+
+DONE_EVENT = b"data: [DONE]\n\n"
+
+
+async def open_stream(deps: Deps, call: Call) -> "Stream":
+    """Admit and try until the first event with content is here.
+
+    Raises GatewayError; up to then every failure still has an HTTP status of its own.
+    """
+    entry = await enter(deps, call)
+
+    async def start(attempt: attempts.Try) -> Stream:
+        response = await attempt.send()
+        source = Source(response, Watcher(call.request.model), attempt.limit("total_seconds"))
+        stream = Stream(deps, entry, attempt, source)
+        try:
+            async with asyncio.timeout(attempt.limit("first_event_seconds")):
+                await stream.begin()
+        except BaseException as error:
+            await source.close()
+            if isinstance(error, TimeoutError):
+                raise UpstreamTimeoutError from error
+            raise
+        return stream
+
+    try:
+        _, stream = await attempts.run(deps, entry, start)
+    except GatewayError as error:
+        closing.settle_failed(deps, entry, error)
+        raise
+    except asyncio.CancelledError:
+        closing.settle_left(deps, entry, estimated(entry, 0))
+        raise
+    return stream
+
+
+class Stream:
+    """One open stream. Iterate ``chunks()`` inside ``contextlib.aclosing``."""
+
+    def __init__(self, deps: Deps, entry: Entry, attempt: attempts.Try, source: Source) -> None:
+        self._deps = deps
+        self.entry = entry
+        self._attempt = attempt
+        self._source = source
+        self._first: list[Seen] = []
+        self._delivered: list[str] = []
+        self._first_byte_ms: int | None = None
+        self._asked_usage = getattr(entry.call.request, "include_usage", True)
+
+    async def begin(self) -> None:
+        self._first = await self._source.first()
+        self._first_byte_ms = elapsed_ms(self.entry)
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Bytes to send; ends after the success terminator or an error event."""
+        try:
+            async with aclosing(self._batches()) as batches:
+                async for batch in batches:
+                    events = [seen.event for seen in batch if self._goes_on(seen)]
+                    if events:
+                        yield events[0] if len(events) == 1 else b"".join(events)
+                    self._delivered += [seen.text for seen in batch if seen.text]
+            yield self._end()
+        except UpstreamError as error:
+            self._attempt.failed(error)
+            yield self._break_off(error)
+        finally:
+            await self._leave()
+
+    async def _batches(self) -> AsyncGenerator[list[Seen]]:
+        """Batches without what ends the stream; raises UpstreamError where it breaks off."""
+        batch, self._first = self._first, []
+        while True:
+            for position, seen in enumerate(batch):
+                if seen.error is not None:
+                    yield batch[:position]
+                    raise UpstreamError(reason=seen.error[:500])
+                if seen.is_done:
+                    yield batch[:position]
+                    return
+            yield batch
+            if self._source.is_over:
+                break
+            batch = await self._source.next()
+        if not self._source.watcher.finished:
+            raise UpstreamInterruptedError
+
+    def _goes_on(self, seen: Seen) -> bool:
+        """The usage event that only we asked for stays here."""
+        return self._asked_usage or not seen.is_usage_only
+
+    def _end(self) -> bytes:
+        self._attempt.succeeded()
+        usage = self._source.watcher.usage
+        basis = REPORTED if usage is not None else ESTIMATED
+        self._settle(SUCCEEDED, 200, usage or self._estimate(), basis)
+        return DONE_EVENT
+
+    def _break_off(self, error: GatewayError) -> bytes:
+        self._settle(INTERRUPTED, 200, *self._so_far(), error_code="upstream_interrupted")
+        return openai_error_event(error)
+
+    async def _leave(self) -> None:
+        """Whatever happened, the call is settled and the connection given up."""
+        if self.entry.is_settled:
+            await self._source.close()
+        elif policy_of(self.entry) == DRAIN:
+            self._deps.spawn(self._drain())
+        else:
+            self._attempt.record("cancelled")
+            self._settle_left()
+            await self._source.close()
+
+    def _settle_left(self, policy: str = "cancel") -> None:
+        usage, basis = self._so_far()
+        self._settle(
+            CANCELLED, closing.CLIENT_LEFT, usage, basis, policy=policy, error_code="client_left"
+        )
+
+    async def _drain(self) -> None:
+        """Read the rest without its client, for the vendor's own usage."""
+        try:
+            async with asyncio.timeout(self._deps.settings.upstream.drain_seconds):
+                async for batch in self._batches():
+                    self._delivered += [seen.text for seen in batch if seen.text]
+            self._attempt.succeeded()
+        except (UpstreamError, TimeoutError):
+            self._attempt.record("drain_broken")
+        finally:
+            self._settle_left(DRAIN)
+            await self._source.close()
+
+    def _so_far(self) -> tuple[list[tuple[str, str, int]], str]:
+        """The vendor's usage if it has come, else the prompt and what was delivered."""
+        usage = self._source.watcher.usage
+        return (usage, REPORTED) if usage is not None else (self._estimate(), ESTIMATED)
+
+    def _estimate(self) -> list[tuple[str, str, int]]:
+        return estimated(self.entry, text_tokens("".join(self._delivered)))
+
+    def _settle(
+        self,
+        status: str,
+        http_status: int,
+        usage: list[tuple[str, str, int]],
+        basis: str,
+        *,
+        policy: str | None = None,
+        error_code: str | None = None,
+    ) -> None:
+        closing.settle(
+            self._deps,
+            self.entry,
+            Outcome(
+                status=status,
+                http_status=http_status,
+                usage=usage,
+                basis=basis,
+                target=self._attempt.target,
+                error_code=error_code,
+                first_byte_ms=self._first_byte_ms,
+                disconnect_policy=policy,
+            ),
+        )

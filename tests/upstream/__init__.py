@@ -1,0 +1,1 @@
+"""A simulator of model vendors: real HTTP, their wire formats, deterministic answers."""

@@ -1,0 +1,1 @@
+"""Celery in: task functions and the worker process, nothing else."""
