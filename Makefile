@@ -60,7 +60,7 @@ check-types:
 	@$(BIN)/mypy --no-error-summary
 
 check-imports:
-	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@out=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$out"; exit 1; }
 
 check-tests:
 	@$(BIN)/python -m pytest -q -n 2 $(wildcard tests/architecture tests/unit)

@@ -1,10 +1,15 @@
 """The Celery app of the worker, as ``celery -A workers.app`` finds it."""
 
+import logging
+
 from celery import Celery
 from celery.signals import setup_logging, worker_process_shutdown, worker_shutdown
 
 from gateway import log, queue, settings
 from workers import process
+
+# They write two lines per task, and a bell rings every second.
+PER_TASK_LOGGERS = ("celery.worker.strategy", "celery.app.trace")
 
 TASKS = ("workers.accounting", "workers.upkeep")
 
@@ -19,6 +24,8 @@ def create_app() -> Celery:
 def configure_logging(**_: object) -> None:
     given = settings.load()
     log.configure(given.log_level, given.log_format)
+    for name in PER_TASK_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @worker_shutdown.connect

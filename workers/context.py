@@ -34,7 +34,7 @@ class Failures:
         self.counts[task] += 1
         if task not in self._failing:
             self._failing.add(task)
-            _log.warning("task_fails", task=task.value, error=repr(error))
+            _log.warning("task_fails", task=task.value, error=repr(error.__cause__ or error))
 
     def succeeded(self, task: Task) -> None:
         if task in self._failing:

@@ -51,6 +51,14 @@ def _view(session: ReadSession, model: AIModel, backends: int) -> ModelView:
     )
 
 
+def get_view(session: ReadSession, slug: str) -> ModelView:
+    model = get_model(session, slug)
+    backends = session.execute(
+        select(func.count()).where(BackendModel.model_id == model.id, BackendModel.enabled)
+    ).scalar_one()
+    return _view(session, model, backends)
+
+
 def get_model(session: ReadSession, slug: str) -> AIModel:
     model = rows.find(session, AIModel, slug=slug)
     if model is None:

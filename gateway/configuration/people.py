@@ -17,7 +17,7 @@ from models import ApiKey, App, Policy, Role, Status, User, UserStatus
 DEFAULT_POLICY = "default"
 KEY_PREFIX = "sk"
 FIRST_NUMBER = 10_000
-NUMBER_ATTEMPTS = 5
+NUMBER_ATTEMPTS = 20
 Numbered = TypeVar("Numbered", User, App)
 ALLOWANCE = ("limit_nanos", "expires_at")
 

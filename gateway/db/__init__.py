@@ -1,7 +1,7 @@
 """The database of one process: sessions, its thread pool, revisions and migrations."""
 
 from gateway.db.database import Database, ReadSession, Session
-from gateway.db.revisions import CATALOG, POLICY, USER, Revised, announce, mark_changed
+from gateway.db.revisions import CATALOG, POLICY, USER, Revised, announce, mark_changed, withdraw
 from gateway.db.url import normalise_url
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "announce",
     "mark_changed",
     "normalise_url",
+    "withdraw",
 ]

@@ -69,7 +69,6 @@ class Database:
             else:
                 session.connection(execution_options={"sqlite_begin": "DEFERRED"})
             yield ReadSession(session)
-            session.rollback()
 
     async def run(
         self, unit: Callable[Concatenate[Session, P], T], /, *args: P.args, **kwargs: P.kwargs

@@ -40,6 +40,10 @@ def announce(announcer: Announcer) -> None:
     _announcers.append(announcer)
 
 
+def withdraw(announcer: Announcer) -> None:
+    _announcers.remove(announcer)
+
+
 def mark_changed(session: Session, kind: str, object_id: str = "") -> int:
     """Move the revision on; takes effect everywhere when the transaction commits."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert

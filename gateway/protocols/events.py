@@ -8,7 +8,6 @@ import msgspec
 from gateway.protocols.canonical import (
     Answer,
     Finish,
-    Item,
     Json,
     Reasoning,
     Refusal,
@@ -118,17 +117,21 @@ Event = (
 )
 
 
+_STREAMED = (Text, Reasoning, Refusal, ToolCall)
+
+
 def replay(answer: Answer) -> Iterator[Event]:
     """A whole answer as events, for a client that asked for a stream and a vendor without."""
     yield Started(answer.id, answer.model, answer.created)
-    for index, item in enumerate(answer.items):
+    items = (item for item in answer.items if isinstance(item, _STREAMED))
+    for index, item in enumerate(items):
         yield from _replay_item(index, item)
     if answer.usage is not None:
         yield UsageReported(answer.usage)
     yield Finished(answer.finish, answer.stop_sequence)
 
 
-def _replay_item(index: int, item: Item) -> Iterator[Event]:
+def _replay_item(index: int, item: Text | Reasoning | Refusal | ToolCall) -> Iterator[Event]:
     match item:
         case Text(text):
             yield ItemStarted(index, ItemKind.TEXT)
@@ -145,6 +148,4 @@ def _replay_item(index: int, item: Item) -> Iterator[Event]:
         case ToolCall(id_, name, arguments, extra_content):
             yield ToolCallStarted(index, id_, name, extra_content)
             yield ArgumentsDelta(index, arguments)
-        case _:
-            return
     yield ItemEnded(index)

@@ -7,6 +7,7 @@ early, results are ignored, and a message that is lost or doubled costs nothing.
 from typing import Any
 
 from celery import Celery
+from kombu import Exchange
 from kombu import Queue as BrokerQueue
 
 from gateway.cache import keys
@@ -39,8 +40,13 @@ def broker_url(settings: Settings) -> str:
 
 def _messages() -> dict[str, Any]:
     return {
-        "task_queues": [BrokerQueue(queue.value) for queue in Queue],
+        "task_queues": [
+            BrokerQueue(queue.value, Exchange(queue.value), routing_key=queue.value)
+            for queue in Queue
+        ],
         "task_default_queue": Queue.MAINTENANCE.value,
+        "task_default_exchange": Queue.MAINTENANCE.value,
+        "task_default_routing_key": Queue.MAINTENANCE.value,
         "task_create_missing_queues": False,
         "task_serializer": "json",
         "accept_content": ["json"],

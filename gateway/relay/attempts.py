@@ -25,7 +25,6 @@ KEY_COOL_MS = 60_000
 MODEL_COOL_MS = 60_000
 RATE_COOL_MS = 1_000
 ERROR_BODY_BYTES = 64 * 1024
-LIMIT_NAMES = ("connect_seconds", "first_byte_seconds", "first_event_seconds", "idle_seconds")
 
 T = TypeVar("T")
 _log = log.get(__name__)
@@ -58,11 +57,9 @@ class Try:
 
     async def send(self) -> UpstreamResponse:
         """Send and wait for a good status; raises what the adapter makes of a bad one."""
-        connect, first_byte, first_event, idle = (self.limit(name) for name in LIMIT_NAMES)
-        is_stream = self.entry.call.request.stream
-        limits = Limits(connect, first_event if is_stream else first_byte, idle)
-        if not is_stream:
-            limits = Limits(connect, first_byte, first_byte)
+        # The first event of a stream has a limit of its own, kept by whoever waits for it.
+        read = "idle_seconds" if self.entry.call.request.stream else "first_byte_seconds"
+        limits = Limits(self.limit("connect_seconds"), self.limit(read))
         response = await self.deps.transport.send(self.request(), limits)
         self.status = response.status
         if response.status < 400:
@@ -70,7 +67,7 @@ class Try:
         try:
             body = await response.read(ERROR_BODY_BYTES)
         finally:
-            await response.aclose()
+            response.close()
         provider = self.deps.providers[self.target.adapter]
         raise provider.classify(response.status, response.headers, body, self.target.secret)
 

@@ -57,7 +57,7 @@ async def _finish(deps: Deps, entry: Entry, read: Reader) -> PlainAnswer:
         try:
             body = await response.read(deps.settings.upstream.max_answer_bytes)
         finally:
-            await response.aclose()
+            response.close()
         answer = read(body, entry.call.request.model)
         if answer is None:
             raise UpstreamError("The provider answered with something else than an answer.")

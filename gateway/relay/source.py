@@ -61,4 +61,4 @@ class Source:
                 async with asyncio.timeout(LAST_BYTES_SECONDS):
                     await anext(self._chunks)
         await self._chunks.aclose()
-        await self._response.aclose()
+        self._response.close()

@@ -49,11 +49,9 @@ def _make(session: Session, table: str, month: dt.datetime) -> int:
     session.execute(text(f"LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE"))
     session.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS)"))
     gone = f"DELETE FROM {table}_default WHERE created_at >= :start AND created_at < :end"  # noqa: S608
+    taken = f"INSERT INTO {name} SELECT * FROM gone RETURNING 1"  # noqa: S608
     moved = session.execute(
-        text(
-            f"WITH gone AS ({gone} RETURNING *) INSERT INTO {name} SELECT * FROM gone RETURNING 1"
-        ),  # noqa: S608
-        {"start": start, "end": end},
+        text(f"WITH gone AS ({gone} RETURNING *) {taken}"), {"start": start, "end": end}
     ).all()
     session.execute(
         text(

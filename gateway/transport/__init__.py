@@ -1,4 +1,4 @@
-"""The one way to upstreams: httpx's types over aiohttp, with a limit on every wait."""
+"""The one way to upstreams: a pool of connections, with a limit on every wait."""
 
 from gateway.transport.client import Limits, Transport, UpstreamResponse
 

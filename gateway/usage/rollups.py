@@ -16,11 +16,11 @@ class Deltas:
     """What a batch adds to and takes from the rollups, summed up per row."""
 
     def __init__(self) -> None:
-        self._sums: dict[Key, list[int]] = {}
+        self.sums: dict[Key, list[int]] = {}
 
     def add(self, requests: Iterable[dict[str, Any]], sign: int = 1) -> None:
         for row in requests:
-            sums = self._sums.setdefault(_key(row), [0] * len(ROLLUP_COUNTERS))
+            sums = self.sums.setdefault(_key(row), [0] * len(ROLLUP_COUNTERS))
             sums[0] += sign
             sums[1] += sign * (row["status"] in FAILED_STATUSES)
             for index, column in enumerate(SUMMED, start=2):
@@ -28,11 +28,11 @@ class Deltas:
 
     def write(self, session: Session) -> None:
         """In the order of keys, so that two transactions never wait for each other."""
-        if not self._sums:
+        if not self.sums:
             return
         rows = [
             dict(zip(ROLLUP_KEY, key, strict=True)) | dict(zip(ROLLUP_COUNTERS, sums, strict=True))
-            for key, sums in sorted(self._sums.items())
+            for key, sums in sorted(self.sums.items())
         ]
         ledger.insert_or_add(session, Rollup, rows, ROLLUP_COUNTERS)
 

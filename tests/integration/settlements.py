@@ -1,8 +1,8 @@
 """Accounts that pay, and settlements of calls that they made."""
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
 from sqlalchemy import func, select
@@ -11,7 +11,7 @@ from gateway import clock, ids, pricing
 from gateway.admission import events
 from gateway.admission.events import AttemptRecord, HoldInfo, Settlement, Usage
 from gateway.cache import keys
-from gateway.db import Database, ReadSession
+from gateway.db import Database, ReadSession, Session
 from gateway.settings import DrainSettings
 from models import (
     AIModel,
@@ -44,78 +44,78 @@ class Payer:
     price_version_id: str
 
 
-def create_payers(database: Database, count: int = 1, limit_nanos: int | None = None) -> list[Payer]:
+def create_payers(
+    database: Database, count: int = 1, limit_nanos: int | None = None
+) -> list[Payer]:
+    """Users with one app and one key each, who all call the same priced model."""
     now = clock.now()
     times = {"created_at": now, "updated_at": now}
     with database.transaction() as session:
         policy = Policy(id=ids.new_uuid(), name=ids.new("policy"), models=["*"], **times)
-        model = AIModel(
-            id=ids.new_uuid(), slug=ids.new("m"), type="chat", load_balancing="weighted", **times
-        )
-        session.add_all([policy, model])
-        session.flush()
-        version = PriceVersion(id=ids.new_uuid(), model_id=model.id, version=1, created_at=now)
-        session.add(version)
-        session.flush()
-        for (dimension, variant), price in PRICES.items():
-            session.add(
-                PriceRow(
-                    price_version_id=version.id,
-                    dimension=dimension,
-                    variant=variant,
-                    nanos_per_million=price,
-                )
-            )
+        session.add(policy)
+        model_id, version_id = _create_model(session)
         first = (session.scalar(select(func.max(User.number))) or 10_000) + 1
         payers = [
-            Payer(ids.new_uuid(), ids.new_uuid(), ids.new_uuid(), model.id, version.id)
+            Payer(ids.new_uuid(), ids.new_uuid(), ids.new_uuid(), model_id, version_id)
             for _ in range(count)
         ]
+        shared = times | {"status": "active", "limit_nanos": limit_nanos}
         for number, payer in enumerate(payers, start=first):
-            session.add(
-                User(
-                    id=payer.user_id,
-                    number=number,
-                    role="user",
-                    status="active",
-                    policy_id=policy.id,
-                    limit_nanos=limit_nanos,
-                    **times,
-                )
-            )
+            user = User(id=payer.user_id, number=number, role="user", policy_id=policy.id, **shared)
+            session.add(user)
         session.flush()
         for number, payer in enumerate(payers, start=first):
             session.add(
-                App(
-                    id=payer.app_id,
-                    number=number,
-                    user_id=payer.user_id,
-                    name="app",
-                    status="active",
-                    limit_nanos=limit_nanos,
-                    **times,
-                )
+                App(id=payer.app_id, number=number, user_id=payer.user_id, name="app", **shared)
             )
         session.flush()
-        for payer in payers:
-            session.add(
-                ApiKey(
-                    id=payer.api_key_id,
-                    user_id=payer.user_id,
-                    app_id=payer.app_id,
-                    name="key",
-                    key_hash=payer.api_key_id,
-                    key_sealed="",
-                    key_prefix="sk",
-                    status="active",
-                    limit_nanos=limit_nanos,
-                    **times,
-                )
-            )
+        session.add_all(_build_key(payer, shared) for payer in payers)
     return payers
 
 
-def build_hold(payer: Payer, reference: str | None = None, started_ms: int = STARTED_MS) -> HoldInfo:
+def _create_model(session: Session) -> tuple[str, str]:
+    """The ids of a model and of its price version."""
+    now = clock.now()
+    model = AIModel(
+        id=ids.new_uuid(),
+        slug=ids.new("m"),
+        type="chat",
+        load_balancing="weighted",
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(model)
+    session.flush()
+    version = PriceVersion(id=ids.new_uuid(), model_id=model.id, version=1, created_at=now)
+    session.add(version)
+    session.flush()
+    for (dimension, variant), price in PRICES.items():
+        row = PriceRow(
+            price_version_id=version.id,
+            dimension=dimension,
+            variant=variant,
+            nanos_per_million=price,
+        )
+        session.add(row)
+    return model.id, version.id
+
+
+def _build_key(payer: Payer, shared: dict[str, Any]) -> ApiKey:
+    return ApiKey(
+        id=payer.api_key_id,
+        user_id=payer.user_id,
+        app_id=payer.app_id,
+        name="key",
+        key_hash=payer.api_key_id,
+        key_sealed="",
+        key_prefix="sk",
+        **shared,
+    )
+
+
+def build_hold(
+    payer: Payer, reference: str | None = None, started_ms: int = STARTED_MS
+) -> HoldInfo:
     return HoldInfo(
         version=1,
         reference=reference or ids.new("req"),
@@ -222,6 +222,3 @@ def read_totals(session: ReadSession) -> Totals:
 
 def all_agree(totals: Totals, nanos: int) -> bool:
     return totals == Totals(nanos, nanos, nanos, nanos)
-
-
-LONG_AGO = dt.datetime(2020, 1, 15, tzinfo=dt.UTC)

@@ -1,13 +1,14 @@
 """Import, export and the first start against real databases of both engines."""
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import func, select
 
 from gateway import clock, ids, ledger
-from gateway.configuration import accounts, api_keys, catalog, files, quickstart
+from gateway.configuration import accounts, api_keys, catalog, document, files, quickstart
 from gateway.configuration.apply import apply
 from gateway.configuration.changes import Outcome, Report
 from gateway.configuration.export import export
@@ -89,7 +90,7 @@ SEALER = Sealer("a key for tests")
 
 @pytest.fixture
 def database(database_url: str) -> Generator[Database]:
-    database = Database.connect(database_url, DatabaseSettings(pool_size=2), "tests")
+    database = Database.connect(database_url, DatabaseSettings(pool_size=6), "tests")
     yield database
     database.close()
 
@@ -350,6 +351,20 @@ def spend(session: Session, user: str, amount_nanos: int) -> None:
         amount_nanos=amount_nanos,
     )
     ledger.append(session, [entry])
+
+
+def test_users_who_are_made_at_once_get_numbers_of_their_own(database: Database) -> None:
+    imported(database, b"policies: [{name: default}]")
+
+    def make(number: int) -> int:
+        with database.transaction() as session:
+            part = document.User(email=f"user{number}@example.test")
+            return accounts.create_user(session, SEALER, part).number
+
+    with ThreadPoolExecutor(6) as pool:
+        numbers = list(pool.map(make, range(12)))
+
+    assert sorted(numbers) == list(range(10_000, 10_012))
 
 
 def test_the_last_administrator_cannot_be_disabled(database: Database) -> None:

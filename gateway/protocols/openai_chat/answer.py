@@ -6,6 +6,7 @@ import msgspec
 
 from gateway import clock, ids
 from gateway.errors import UpstreamError
+from gateway.protocols import openai_usage
 from gateway.protocols.canonical import (
     Answer,
     Finish,
@@ -17,7 +18,6 @@ from gateway.protocols.canonical import (
     ToolCall,
     text_of,
 )
-from gateway.protocols.openai_chat import usage as wire_usage
 from gateway.protocols.openai_chat import wire
 
 _replies = msgspec.json.Decoder(wire.Reply)
@@ -49,14 +49,16 @@ def decode(body: bytes) -> Answer:
         raise UpstreamError("The provider's answer holds no message.")
     items = _items(choice.message)
     has_calls = any(isinstance(item, ToolCall) for item in items)
-    finish, stop_sequence = read_finish(choice.finish_reason, choice.stop_reason, has_calls)
+    finish, stop_sequence = read_finish(
+        choice.finish_reason, choice.stop_reason, has_calls=has_calls
+    )
     return Answer(
         id=reply.id or "",
         model=reply.model or "",
         items=tuple(items),
         finish=finish,
         stop_sequence=stop_sequence,
-        usage=wire_usage.read(reply.usage),
+        usage=openai_usage.read(reply.usage),
         created=int(reply.created) if reply.created else None,
     )
 
@@ -78,7 +80,7 @@ def encode(answer: Answer, model: str) -> bytes:
         ],
     }
     if answer.usage is not None:
-        body["usage"] = wire_usage.write(answer.usage)
+        body["usage"] = openai_usage.write(answer.usage)
     return msgspec.json.encode(body)
 
 
@@ -88,7 +90,7 @@ def first_choice(reply: wire.Reply) -> wire.Choice | None:
 
 
 def read_finish(
-    reason: str | None, stop_reason: object, has_calls: bool
+    reason: str | None, stop_reason: object, *, has_calls: bool
 ) -> tuple[Finish, str | None]:
     """Servers that end tool calls with "stop" are corrected; unknown reasons mean a plain stop."""
     finish = _FINISHES.get(reason or "", Finish.STOP)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.errors import InvalidRequestError
 from gateway.protocols.canonical import (
     Audio,
     Call,
@@ -29,7 +30,7 @@ from gateway.protocols.canonical import (
     text_of,
 )
 
-_IMAGES_OF_TOOLS = "Images from the tool results above:"
+_FROM_TOOLS = "From the tool results above:"
 
 
 class Traits(msgspec.Struct, frozen=True):
@@ -98,7 +99,7 @@ def _user(message: Message) -> Iterator[Json]:
         yield _tool_result(result)
     images = [item for result in results for item in result.content if not isinstance(item, Text)]
     if images:
-        said = [Text(_IMAGES_OF_TOOLS), *images, *said]
+        said = [Text(_FROM_TOOLS), *images, *said]
     if said or not results:
         yield _named(message, {"role": "user", "content": _content(said)})
 
@@ -164,6 +165,8 @@ def _part(item: Item) -> Json:
             return {"type": "input_audio", "input_audio": data}
         case Document(text=str(text)):
             return {"type": "text", "text": text}
+        case Document(data=None, file_id=None):
+            raise InvalidRequestError("This model's provider cannot fetch documents from a URL.")
         case Document():
             return {"type": "file", "file": _file(item)}
         case Text(text) | Refusal(text) | Reasoning(text):

@@ -43,6 +43,10 @@ class FileData(msgspec.Struct):
     file_id: str | None = None
     filename: str | None = None
 
+    def __post_init__(self) -> None:
+        if not self.file_data and not self.file_id:
+            raise ValueError("Expected file_data or file_id")
+
 
 class FilePart(msgspec.Struct, tag_field="type", tag="file"):
     file: FileData
@@ -238,6 +242,7 @@ class Reply(msgspec.Struct):
     """An answer or one chunk of it."""
 
     id: str | None = None
+    object: str | None = None
     created: int | float | None = None
     model: str | None = None
     choices: list[Choice] | None = None

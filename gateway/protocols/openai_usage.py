@@ -1,4 +1,4 @@
-"""Usage as OpenAI chat reports it, to and from quantities that do not overlap.
+"""Usage as the OpenAI dialects report it, to and from quantities that do not overlap.
 
 On the wire ``prompt_tokens`` includes cached tokens, cache writes and audio, and
 ``completion_tokens`` includes reasoning and audio. Here nothing includes anything.
@@ -16,7 +16,7 @@ def read(wire: object) -> Usage | None:
     prompt = _number(wire, "prompt_tokens", "input_tokens")
     completion = _number(wire, "completion_tokens", "output_tokens")
     if not prompt and not completion:
-        return None if "prompt_tokens" not in wire else _quantities(0, 0, {})
+        return _quantities(0, 0, {}) if wire.get("prompt_tokens") == 0 else None
     details = _details(wire, "prompt_tokens_details", "input_tokens_details")
     parts = {
         "cached_input": _number(details, "cached_tokens")

@@ -1,0 +1,1 @@
+"""Measures the gateway under load, side by side with other gateways: ``make bench``."""
