@@ -23,7 +23,7 @@ test: dev ## all tests but the long fault matrix, on a real Postgres and Redis
 	@$(BIN)/python -m pytest -n auto -m 'not chaos' $(ARGS)
 
 check: dev ## format, lint, types, import contracts, architecture and unit tests
-	@$(MAKE) -j4 check-format check-lint check-types check-imports check-tests
+	@$(MAKE) -j4 --keep-going --output-sync=target check-format check-lint check-types check-imports check-tests
 
 chaos: dev ## the long fault matrix
 	@$(BIN)/python -m tests.servers.install

@@ -46,11 +46,15 @@ async def stream(request: Request, answer: Stream) -> None:
         "x-request-id": request_id(request),
     }
     limit = request.app.ctx.settings.api.send_timeout_seconds
-    async with aclosing(answer.chunks()) as chunks:
-        response = await request.respond(
-            status=200, headers=headers, content_type="text/event-stream; charset=utf-8"
-        )
-        async for data in chunks:
-            async with asyncio.timeout(limit):
-                await response.send(data)
-    await response.eof()
+    try:
+        async with aclosing(answer), aclosing(answer.chunks()) as chunks:
+            response = await request.respond(
+                status=200, headers=headers, content_type="text/event-stream; charset=utf-8"
+            )
+            async for data in chunks:
+                async with asyncio.timeout(limit):
+                    await response.send(data)
+        async with asyncio.timeout(limit):
+            await response.eof()
+    except TimeoutError:
+        request.transport.abort()

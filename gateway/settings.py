@@ -74,10 +74,9 @@ class UpstreamSettings(Section):
     """Limits of one attempt; a model or backend may set its own."""
 
     connect_seconds: float = 5
-    first_byte_seconds: float = 60
-    # First byte of a plain answer while another backend could still answer.
-    first_byte_with_fallback_seconds: float = 30
-    first_event_seconds: float = 10
+    # While another backend could still answer; the last one has the whole call's time.
+    first_byte_seconds: float = 30  # of a plain answer
+    first_event_seconds: float = 10  # with content, of a stream
     idle_seconds: float = 15
     total_seconds: float = 600
     retries: int = 2

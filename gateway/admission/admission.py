@@ -52,6 +52,7 @@ class Admission:
     def __init__(self, gate: Gate, database: Database) -> None:
         self._gate = gate
         self._database = database
+        self._loads: dict[str, asyncio.Task[None]] = {}
 
     async def admit(self, operation: Admit, on_orphan: Callable[[], None]) -> Grant:
         """Take hold and slot; ``on_orphan`` gives them back if we are cancelled meanwhile."""
@@ -86,6 +87,15 @@ class Admission:
         return int(reply[1])
 
     async def _load(self, user_id: str) -> None:
+        """Calls of one user that come at once share one loading."""
+        running = self._loads.get(user_id)
+        if running is None:
+            running = asyncio.get_running_loop().create_task(self._load_now(user_id))
+            self._loads[user_id] = running
+            running.add_done_callback(lambda _: self._loads.pop(user_id, None))
+        await asyncio.shield(running)
+
+    async def _load_now(self, user_id: str) -> None:
         """Bring the user's allowances from the database into Redis."""
         base = await self._database.read(get_allowance_base, user_id)
         reply: Any = await self._gate.ask(

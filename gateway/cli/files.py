@@ -56,6 +56,8 @@ def export_(target: Path | None, *, as_json: bool, with_secrets: bool) -> None:
         return
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        # The mode above counts for new files only.
+        os.fchmod(file.fileno(), 0o600)
         file.write(text)
 
 

@@ -5,9 +5,10 @@ it is announced to Redis, so that the next admission answers STALE; if that anno
 is lost, the poll of the ``changes`` table finds it within a second.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import sqlalchemy
 from sqlalchemy import event, select
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -44,28 +45,38 @@ def withdraw(announcer: Announcer) -> None:
     _announcers.remove(announcer)
 
 
-def mark_changed(session: Session, kind: str, object_id: str = "") -> int:
+def mark_changed(session: Session, kind: str, object_id: str = "") -> None:
     """Move the revision on; takes effect everywhere when the transaction commits."""
+    mark_all_changed(session, kind, [object_id])
+
+
+def mark_all_changed(session: Session, kind: str, object_ids: Iterable[str]) -> None:
+    """The same for many objects; always in one order, so that two transactions cannot deadlock."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = (
+    rows = [{"kind": kind, "object_id": one, "revision": 1} for one in sorted(set(object_ids))]
+    if not rows:
+        return
+    moved = session.execute(
         insert(Revision)
-        .values(kind=kind, object_id=object_id, revision=1)
         .on_conflict_do_update(
             index_elements=["kind", "object_id"], set_={"revision": Revision.revision + 1}
         )
-        .returning(Revision.revision)
+        .returning(Revision.object_id, Revision.revision),
+        rows,
+    ).all()
+    revised = [Revised(kind, row.object_id, row.revision) for row in moved]
+    now = clock.now()
+    session.execute(
+        sqlalchemy.insert(Change), [{**one._asdict(), "created_at": now} for one in revised]
     )
-    revision = session.execute(statement).scalar_one()
-    change = Change(kind=kind, object_id=object_id, revision=revision, created_at=clock.now())
-    session.add(change)
-    _announce_after_commit(session, Revised(kind, object_id, revision))
-    return revision
+    _announce_after_commit(session, revised)
 
 
-def _announce_after_commit(session: Session, revised: Revised) -> None:
+def _announce_after_commit(session: Session, revised: list[Revised]) -> None:
     pending: list[Revised] = session.info.setdefault("revised", [])
-    pending.append(revised)
-    if len(pending) > 1:
+    is_first = not pending
+    pending += revised
+    if not is_first:
         return
 
     def send(_: Session) -> None:

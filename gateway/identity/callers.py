@@ -4,6 +4,7 @@ Failure policy: a key that memory knows goes on working while the database is aw
 a bounded age; an unknown one is answered with 503, never with "unknown key".
 """
 
+import asyncio
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ class Callers:
         self._settings = settings
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._by_user: defaultdict[str, set[str]] = defaultdict(set)
+        self._loads: dict[str, asyncio.Task[_Entry]] = {}
 
     async def get(self, api_key: str) -> Caller:
         """The caller behind a key as presented; raises InvalidApiKeyError."""
@@ -48,6 +50,15 @@ class Callers:
         return clock.monotonic() - entry.loaded_at < self._settings.max_age_seconds
 
     async def _load(self, key_hash: str, known: _Entry | None) -> _Entry:
+        """Calls with one key that come at once share one question to the database."""
+        running = self._loads.get(key_hash)
+        if running is None:
+            running = asyncio.get_running_loop().create_task(self._load_now(key_hash, known))
+            self._loads[key_hash] = running
+            running.add_done_callback(lambda _: self._loads.pop(key_hash, None))
+        return await asyncio.shield(running)
+
+    async def _load_now(self, key_hash: str, known: _Entry | None) -> _Entry:
         try:
             caller = await self._database.read(find_caller, key_hash)
         except DatabaseDownError:

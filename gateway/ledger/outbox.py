@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from gateway import clock
-from gateway.db import USER, ReadSession, Revised, Session, mark_changed
+from gateway.db import USER, ReadSession, Revised, Session, mark_all_changed
 from models import AllowanceEffect, Revision
 
 
@@ -21,9 +21,11 @@ class PendingEffects:
 def reload_allowances(session: Session, user_ids: Iterable[str], reason: str) -> None:
     """Redis no longer agrees with the ledger about these users."""
     now = clock.now()
-    for user_id in sorted(user_ids):
-        session.add(AllowanceEffect(user_id=user_id, reason=reason, created_at=now))
-        mark_changed(session, USER, user_id)
+    users = sorted(user_ids)
+    effects = [{"user_id": user, "reason": reason, "created_at": now} for user in users]
+    if effects:
+        session.execute(insert(AllowanceEffect), effects)
+        mark_all_changed(session, USER, users)
 
 
 def list_pending(session: ReadSession, limit: int) -> PendingEffects:

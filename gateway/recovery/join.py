@@ -77,7 +77,7 @@ class Joiner:
         self._replayed_for = epoch
 
     async def _lead(self, gate: Gate) -> None:
-        epoch = f"{ids.new_uuid()}@{gate.run_id}".encode()
+        epoch = new_epoch(gate.run_id)
         _log.warning("rebuilding_redis", epoch=epoch.decode())
         beat = asyncio.get_running_loop().create_task(self._keep_lead(gate))
         try:
@@ -133,6 +133,11 @@ class Joiner:
             return drain_once(self._database, client, self._settings.drain, owner).remaining
         finally:
             client.close()
+
+
+def new_epoch(run_id: str) -> bytes:
+    """Names one filling of Redis; the drain's table keeps 64 characters of it."""
+    return f"{ids.new_uuid().replace('-', '')[-20:]}@{run_id}".encode()
 
 
 async def _read(gate: Gate, key: str) -> bytes:

@@ -4,6 +4,7 @@ Policy: a failure before anything was delivered is invisible to the caller while
 target can be tried. Whose fault it was decides what happens to health.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -33,10 +34,13 @@ _log = log.get(__name__)
 class Try:
     """One attempt at one target and what it may take."""
 
-    def __init__(self, deps: Deps, entry: Entry, target: Target) -> None:
+    def __init__(
+        self, deps: Deps, entry: Entry, target: Target, *, has_alternative: bool = False
+    ) -> None:
         self.deps = deps
         self.entry = entry
         self.target = target
+        self.has_alternative = has_alternative
         self.started = clock.monotonic()
         self.status: int | None = None
 
@@ -57,9 +61,7 @@ class Try:
 
     async def send(self) -> UpstreamResponse:
         """Send and wait for a good status; raises what the adapter makes of a bad one."""
-        # The first event of a stream has a limit of its own, kept by whoever waits for it.
-        read = "idle_seconds" if self.entry.call.request.stream else "first_byte_seconds"
-        limits = Limits(self.limit("connect_seconds"), self.limit(read))
+        limits = Limits(self.limit("connect_seconds"), self._longest_silence())
         response = await self.deps.transport.send(self.request(), limits)
         self.status = response.status
         if response.status < 400:
@@ -70,6 +72,17 @@ class Try:
             response.close()
         provider = self.deps.providers[self.target.adapter]
         raise provider.classify(response.status, response.headers, body, self.target.secret)
+
+    def _longest_silence(self) -> float:
+        # A stream's silences get their own, shorter limit once it has begun.
+        return max(self.limit("idle_seconds"), self.first_answer_seconds())
+
+    def first_answer_seconds(self) -> float:
+        """Patience until the first content: short while another target could answer instead."""
+        if not self.has_alternative:
+            return self.limit("total_seconds")
+        is_stream = self.entry.call.request.stream
+        return self.limit("first_event_seconds" if is_stream else "first_byte_seconds")
 
     def record(self, outcome: str, error: str | None = None) -> None:
         now = clock.monotonic()
@@ -126,9 +139,13 @@ async def run(deps: Deps, entry: Entry, work: Callable[[Try], Awaitable[T]]) -> 
     targets = list(entry.targets)
     index = entry.choice
     for remaining in range(deps.settings.upstream.retries, -1, -1):
-        attempt = Try(deps, entry, targets.pop(index))
+        target = targets.pop(index)
+        attempt = Try(deps, entry, target, has_alternative=bool(targets) and remaining > 0)
         try:
-            return attempt.target, await work(attempt)
+            return target, await work(attempt)
+        except asyncio.CancelledError:
+            attempt.record("cancelled")
+            raise
         except UpstreamError as error:
             attempt.failed(error)
             if not error.failover or not targets or not remaining:

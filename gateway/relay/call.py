@@ -65,3 +65,4 @@ class Entry:
     attempts: list[AttemptRecord] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     is_settled: bool = False
+    has_client_left: bool = False

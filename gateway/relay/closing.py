@@ -13,6 +13,7 @@ CHARGE, RELEASE = "charge", "release"
 REPORTED, ESTIMATED, NO_BASIS = "reported", "estimated", "none"
 SUCCEEDED, FAILED, CANCELLED, INTERRUPTED = "succeeded", "failed", "cancelled", "interrupted"
 CLIENT_LEFT = 499
+STOPPED = "cancelled"  # outcome of an attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,17 @@ def settle(deps: Deps, entry: Entry, outcome: Outcome) -> int:
     if entry.is_settled:
         return 0
     entry.is_settled = True
-    price = pricing.cost(outcome.usage, entry.offer.prices) if outcome.usage else money.ZERO
+    usage = pricing.add_call(outcome.usage, entry.offer.prices) if outcome.usage else []
+    price = pricing.cost(usage, entry.offer.prices) if usage else money.ZERO
     amount = min(price, entry.hold.held_nanos) if entry.is_limited else price
     target = outcome.target
     settlement = Settlement(
         hold=entry.hold,
-        kind=CHARGE if outcome.usage else RELEASE,
+        kind=CHARGE if usage else RELEASE,
         amount_nanos=amount,
         overrun_nanos=price - amount,
         cost_nanos=_upstream_cost(entry, outcome),
-        usage=outcome.usage,
+        usage=usage,
         basis=outcome.basis,
         disconnect_policy=outcome.disconnect_policy,
         status=outcome.status,
@@ -79,14 +81,29 @@ def settle_failed(deps: Deps, entry: Entry, error: GatewayError) -> None:
     )
 
 
-def settle_left(deps: Deps, entry: Entry, usage: Usage) -> None:
-    """The client left before anything came back, and the upstream was stopped."""
+def settle_left(deps: Deps, entry: Entry) -> None:
+    """The client left before anything came back, and the upstream was stopped.
+
+    He pays the prompt if an attempt was under way; attempts that had failed cost nothing.
+    """
+    target = _find_stopped(entry)
+    usage: Usage = [("input", "", entry.call.request.prompt_tokens)] if target else []
     outcome = Outcome(
         status=CANCELLED,
         http_status=CLIENT_LEFT,
         usage=usage,
-        basis=ESTIMATED,
+        basis=ESTIMATED if target else NO_BASIS,
+        target=target,
         error_code="client_left",
         disconnect_policy="cancel",
     )
     settle(deps, entry, outcome)
+
+
+def _find_stopped(entry: Entry) -> Target | None:
+    """The target whose attempt was stopped, if the last one was."""
+    if not entry.attempts or entry.attempts[-1].outcome != STOPPED:
+        return None
+    last = entry.attempts[-1]
+    ids = (last.backend_id, last.provider_key_id)
+    return next(t for t in entry.targets if (t.backend_id, t.provider_key_id) == ids)

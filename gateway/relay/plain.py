@@ -9,7 +9,14 @@ from gateway.admission.events import Usage
 from gateway.errors import GatewayError, UpstreamError
 from gateway.relay import attempts, closing
 from gateway.relay.call import Call, Entry
-from gateway.relay.closing import ESTIMATED, REPORTED, SUCCEEDED, Outcome
+from gateway.relay.closing import (
+    CANCELLED,
+    CLIENT_LEFT,
+    ESTIMATED,
+    REPORTED,
+    SUCCEEDED,
+    Outcome,
+)
 from gateway.relay.deps import Deps
 from gateway.relay.entry import enter
 
@@ -40,10 +47,14 @@ Reader = Callable[[bytes, str], Read | None]
 async def call_plain(deps: Deps, call: Call, read: Reader) -> PlainAnswer:
     """Admit, try, charge; raises GatewayError when nothing could answer."""
     entry = await enter(deps, call)
-    if policy_of(entry) == DRAIN:
-        # The work goes on without its client, up to the limits of the attempt.
+    if policy_of(entry) != DRAIN:
+        return await _finish(deps, entry, read)
+    try:
         return await asyncio.shield(deps.spawn(_finish(deps, entry, read)))
-    return await _finish(deps, entry, read)
+    except asyncio.CancelledError:
+        # The work goes on without its client, up to the limits of the attempt.
+        entry.has_client_left = True
+        raise
 
 
 def policy_of(entry: Entry) -> str:
@@ -70,16 +81,19 @@ async def _finish(deps: Deps, entry: Entry, read: Reader) -> PlainAnswer:
         closing.settle_failed(deps, entry, error)
         raise
     except asyncio.CancelledError:
-        closing.settle_left(deps, entry, estimated(entry, 0))
+        closing.settle_left(deps, entry)
         raise
     usage = answer.usage or estimated(entry, answer.output_estimate)
+    has_left = entry.has_client_left
     outcome = Outcome(
-        status=SUCCEEDED,
-        http_status=200,
+        status=CANCELLED if has_left else SUCCEEDED,
+        http_status=CLIENT_LEFT if has_left else 200,
         usage=usage,
         basis=REPORTED if answer.usage is not None else ESTIMATED,
         target=target,
+        error_code="client_left" if has_left else None,
         first_byte_ms=elapsed_ms(entry),
+        disconnect_policy=DRAIN if has_left else None,
     )
     return PlainAnswer(answer.body, entry, closing.settle(deps, entry, outcome))
 

@@ -29,10 +29,13 @@ class Source:
             held += batch
             for seen in batch:
                 if seen.error is not None:
-                    raise UpstreamError(reason=seen.error[:500])
+                    raise UpstreamError(reason=seen.reason)
                 if seen.is_content or seen.is_finish:
                     return held
         raise UpstreamInterruptedError("The provider's stream ended before it began.")
+
+    def limit_silence(self, seconds: float) -> None:
+        self._response.limit_silence(seconds)
 
     async def next(self) -> list[Seen]:
         """The next events; empty at the end, ``is_over`` says so."""

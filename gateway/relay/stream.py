@@ -7,7 +7,7 @@ who was told "done" has been charged, and one who was not is charged by the poli
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from gateway.errors import (
     GatewayError,
@@ -42,13 +42,30 @@ async def open_stream(deps: Deps, call: Call) -> "Stream":
     Raises GatewayError; up to then every failure still has an HTTP status of its own.
     """
     entry = await enter(deps, call)
+    if policy_of(entry) != DRAIN:
+        return await _open(deps, entry)
+    opening = deps.spawn(_open(deps, entry))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        deps.spawn(_drain_unseen(opening))
+        raise
 
+
+async def _drain_unseen(opening: "asyncio.Task[Stream]") -> None:
+    """The client left before there was anything to send."""
+    with suppress(GatewayError):
+        stream = await opening
+        await stream.aclose()
+
+
+async def _open(deps: Deps, entry: Entry) -> "Stream":
     async def start(attempt: attempts.Try) -> Stream:
         response = await attempt.send()
-        source = Source(response, Watcher(call.request.model), attempt.limit("total_seconds"))
+        source = Source(response, Watcher(entry.call.request.model), attempt.limit("total_seconds"))
         stream = Stream(deps, entry, attempt, source)
         try:
-            async with asyncio.timeout(attempt.limit("first_event_seconds")):
+            async with asyncio.timeout(attempt.first_answer_seconds()):
                 await stream.begin()
         except BaseException as error:
             await source.close()
@@ -63,13 +80,13 @@ async def open_stream(deps: Deps, call: Call) -> "Stream":
         closing.settle_failed(deps, entry, error)
         raise
     except asyncio.CancelledError:
-        closing.settle_left(deps, entry, estimated(entry, 0))
+        closing.settle_left(deps, entry)
         raise
     return stream
 
 
 class Stream:
-    """One open stream. Iterate ``chunks()`` inside ``contextlib.aclosing``."""
+    """One open stream. Iterate ``chunks()``, and ``aclose()`` it whatever happens."""
 
     def __init__(self, deps: Deps, entry: Entry, attempt: attempts.Try, source: Source) -> None:
         self._deps = deps
@@ -77,12 +94,15 @@ class Stream:
         self._attempt = attempt
         self._source = source
         self._first: list[Seen] = []
+        self._sending: list[Seen] = []
         self._delivered: list[str] = []
+        self._is_done = False
         self._first_byte_ms: int | None = None
         self._asked_usage = getattr(entry.call.request, "include_usage", True)
 
     async def begin(self) -> None:
         self._first = await self._source.first()
+        self._source.limit_silence(self._attempt.limit("idle_seconds"))
         self._first_byte_ms = elapsed_ms(self.entry)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
@@ -90,33 +110,37 @@ class Stream:
         try:
             async with aclosing(self._batches()) as batches:
                 async for batch in batches:
+                    self._sending = batch
                     events = [seen.event for seen in batch if self._goes_on(seen)]
                     if events:
                         yield events[0] if len(events) == 1 else b"".join(events)
-                    self._delivered += [seen.text for seen in batch if seen.text]
+                    self._note_delivered(batch)
             yield self._end()
         except UpstreamError as error:
             self._attempt.failed(error)
             yield self._break_off(error)
-        finally:
-            await self._leave()
+
+    def _note_delivered(self, batch: list[Seen]) -> None:
+        self._delivered += [seen.text for seen in batch if seen.text]
+        self._sending = []
 
     async def _batches(self) -> AsyncGenerator[list[Seen]]:
         """Batches without what ends the stream; raises UpstreamError where it breaks off."""
         batch, self._first = self._first, []
-        while True:
+        while not self._is_done:
             for position, seen in enumerate(batch):
                 if seen.error is not None:
                     yield batch[:position]
-                    raise UpstreamError(reason=seen.error[:500])
+                    raise UpstreamError(reason=seen.reason)
                 if seen.is_done:
+                    self._is_done = True
                     yield batch[:position]
                     return
             yield batch
             if self._source.is_over:
                 break
             batch = await self._source.next()
-        if not self._source.watcher.finished:
+        if not self._is_done and not self._source.watcher.finished:
             raise UpstreamInterruptedError
 
     def _goes_on(self, seen: Seen) -> bool:
@@ -134,14 +158,14 @@ class Stream:
         self._settle(INTERRUPTED, 200, *self._so_far(), error_code="upstream_interrupted")
         return openai_error_event(error)
 
-    async def _leave(self) -> None:
+    async def aclose(self) -> None:
         """Whatever happened, the call is settled and the connection given up."""
         if self.entry.is_settled:
             await self._source.close()
         elif policy_of(self.entry) == DRAIN:
             self._deps.spawn(self._drain())
         else:
-            self._attempt.record("cancelled")
+            self._attempt.record(closing.STOPPED)
             self._settle_left()
             await self._source.close()
 
@@ -155,8 +179,9 @@ class Stream:
         """Read the rest without its client, for the vendor's own usage."""
         try:
             async with asyncio.timeout(self._deps.settings.upstream.drain_seconds):
+                self._note_delivered(self._sending)
                 async for batch in self._batches():
-                    self._delivered += [seen.text for seen in batch if seen.text]
+                    self._note_delivered(batch)
             self._attempt.succeeded()
         except (UpstreamError, TimeoutError):
             self._attempt.record("drain_broken")

@@ -89,6 +89,13 @@ class UpstreamResponse:
         except _FAILED as error:
             raise UpstreamInterruptedError from error
 
+    def limit_silence(self, seconds: float) -> None:
+        """From now on, nothing for this long is a break; raises from ``chunks``."""
+        connection = self._response.connection
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.read_timeout = seconds
+            connection.protocol.start_timeout()
+
     def close(self) -> None:
         """Give the connection back, or cut it when the answer is not at its end."""
         self._response.release()

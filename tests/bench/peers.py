@@ -16,6 +16,7 @@ from tests.bench.machine import Cpus
 from tests.bench.processes import Program, free_port, is_listening
 from tests.bench.scenarios import MODELS
 
+ROOT = Path(__file__).parents[2]
 START_SECONDS = 120
 KEY = "sk-bench"
 
@@ -180,7 +181,12 @@ http {{
     return [_nginx_program(folder) or "nginx", "-e", f"{folder}/error.log", "-c", str(config)]
 
 
+def _bare(_: Path, port: int, upstream_url: str) -> list[str]:
+    return [sys.executable, "-m", "tests.bench.bare", str(port), upstream_url]
+
+
 PEERS = {
+    "bare": Peer(lambda _: None, _bare, {"PYTHONPATH": str(ROOT)}),
     "litellm": Peer(
         _install_litellm,
         _litellm,

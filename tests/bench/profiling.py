@@ -45,7 +45,11 @@ def _record(
         seconds + 2,
         scenario.warmup_seconds,
     )
-    loading = threading.Thread(target=load.run, args=(target, lasting, Timing(0, cpus)))
+
+    def put_load() -> None:
+        measures.say(load.run(target, lasting, Timing(0, cpus)))
+
+    loading = threading.Thread(target=put_load)
     loading.start()
     time.sleep(scenario.warmup_seconds + 0.5)
     pid = next(iter(target.parts.values()))[0]
@@ -64,19 +68,19 @@ def self_times(folded: str) -> str:
     own: Counter[str] = Counter()
     within: Counter[str] = Counter()
     for line in folded.splitlines():
-        stack, _, count = line.rpartition(" ")
+        stack, _, samples = line.rpartition(" ")
         thread, *frames = stack.split(";")
         if LOOP_THREAD not in thread or not frames:
             continue
-        own[frames[-1]] += int(count)
+        own[frames[-1]] += int(samples)
         for frame in set(frames):
-            within[frame] += int(count)
+            within[frame] += int(samples)
     total = max(1, own.total())
     packages: Counter[str] = Counter()
     for frame, count in own.items():
         packages[_package_of(frame)] += count
     lines = [" self %  package"]
-    lines += [f"{count / total:7.1%}  {name}" for name, count in packages.most_common(SHOWN)]
+    lines += [f"{count / total:7.1%}  {name}" for name, count in packages.most_common()]
     lines += ["", " self %  total %  function"]
     lines += [
         f"{count / total:7.1%} {within[frame] / total:8.1%}  {frame}"

@@ -1,20 +1,18 @@
-"""Import, export and the first start against real databases of both engines."""
+"""Import and export against real databases of both engines."""
 
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import func, select
 
-from gateway import clock, ids, ledger
-from gateway.configuration import accounts, api_keys, catalog, document, files, quickstart
+from gateway.configuration import accounts, api_keys, catalog, files
 from gateway.configuration.apply import apply
-from gateway.configuration.changes import Outcome, Report
+from gateway.configuration.changes import Outcome
 from gateway.configuration.export import export
 from gateway.configuration.problems import ConfigurationError
-from gateway.crypto import Sealer, hash_key
-from gateway.db import Database, Session
+from gateway.crypto import hash_key
+from gateway.db import Database
 from gateway.settings import DatabaseSettings
 from models import (
     AIModel,
@@ -24,68 +22,12 @@ from models import (
     BackendModel,
     CapabilityTag,
     Change,
-    EntryKind,
-    EntryLevel,
-    LedgerEntry,
     PriceRow,
     PriceVersion,
     ProviderKey,
     User,
-    UserStatus,
 )
-
-FILE = b"""
-capability_tags:
-  - {code: vision, name: Sees}
-policies:
-  - name: default
-  - name: strict
-    models: [chat-large]
-    rate_limit: 60
-    rate_limit_window_seconds: 60
-    cost_quota_daily_usd: 2.50
-    available_time_ranges: [{start: "22:00", end: "06:00"}]
-    timezone: Europe/Berlin
-    per_model: {chat-large: {rate_limit: 10}}
-providers:
-  - code: vendor
-    adapter: openai
-    headers: {x-team: ours}
-    cost_multiplier: 0.85
-    backends:
-      - {slug: vendor-eu, base_url: "https://eu.vendor.test/v1", region: eu, weight: 3}
-      - {slug: vendor-us, base_url: "https://us.vendor.test/v1", limits: {first_byte_seconds: 90}}
-    keys:
-      - {name: main, secret: {env: VENDOR_KEY}, backends: [vendor-eu], cost_multiplier: "0.5"}
-      - {name: spare, secret: literal-secret, weight: 2, models: [chat-large]}
-models:
-  - slug: chat-large
-    aliases: [large]
-    context_window: 128000
-    parameters: {temperature: 0.7}
-    tags: [vision, tools]
-    backends: [vendor-eu, {backend: vendor-us, upstream_model: big, weight: 2}]
-    prices: {input: 2.50, cached_input: "1.25", output: 10}
-  - {slug: gpt-4o-mini, backends: [vendor-us], prices: known}
-users:
-  - email: ada@example.test
-    name: Ada
-    role: manager
-    policy: strict
-    limit_usd: 12.345678901
-    password: correct horse
-    apps:
-      - {name: search, limit_usd: 3, models: [chat-large], ip_allow: [10.0.0.0/8]}
-    keys:
-      - {name: laptop}
-      - name: server
-        key: sk-a-literal-key-0123456789
-        app: search
-        valid_until: 2030-01-01T00:00:00Z
-  - {account: grace, policy: default}
-"""
-ENVIRONMENT = {"VENDOR_KEY": "vendor-secret"}
-SEALER = Sealer("a key for tests")
+from tests.integration.configured import SEALER, imported, outcomes
 
 
 @pytest.fixture
@@ -93,15 +35,6 @@ def database(database_url: str) -> Generator[Database]:
     database = Database.connect(database_url, DatabaseSettings(pool_size=6), "tests")
     yield database
     database.close()
-
-
-def imported(database: Database, data: bytes = FILE) -> Report:
-    with database.transaction() as session:
-        return apply(session, SEALER, files.decode(data, "yaml"), ENVIRONMENT)
-
-
-def outcomes(report: Report) -> dict[str, str]:
-    return {f"{entry.kind} {entry.name}": str(entry.outcome) for entry in report.entries}
 
 
 def test_an_import_creates_everything_and_the_second_one_changes_nothing(
@@ -168,7 +101,7 @@ def test_importing_an_export_changes_nothing(
     assert ("vendor-secret" in text, "sk-a-literal" in text) == (with_secrets, with_secrets)
 
 
-def test_an_export_with_secrets_restores_a_fresh_installation(
+def test_an_export_with_secrets_restores_keys_and_links_that_were_lost(
     database: Database,
 ) -> None:
     imported(database)
@@ -307,126 +240,3 @@ def test_a_wrong_file_has_no_effect_and_says_where_it_is_wrong(
     assert problem in str(raised.value)
     with database.snapshot() as session:
         assert session.scalars(select(CapabilityTag.code)).all() == []
-
-
-def test_a_grant_raises_the_limit_and_a_reset_takes_back_what_was_used(
-    database: Database,
-) -> None:
-    imported(database)
-    with database.transaction() as session:
-        accounts.set_limit(session, "grace", Decimal(5))
-        accounts.grant(session, "grace", Decimal("2.5"))
-        spend(session, "grace", 3_000_000_000)
-
-    with database.transaction() as session:
-        assert accounts.reset_used(session, "grace") == 3_000_000_000
-        assert accounts.reset_used(session, "grace") == 0
-
-    with database.snapshot() as session:
-        view = accounts.get_view(session, "grace")
-        entries = session.execute(
-            select(LedgerEntry.kind, LedgerEntry.level, LedgerEntry.amount_nanos)
-            .where(LedgerEntry.user_id == view.id)
-            .order_by(LedgerEntry.id)
-        ).all()
-    assert (view.limit_nanos, view.used_nanos) == (7_500_000_000, 0)
-    assert view.lifetime_used_nanos == 3_000_000_000
-    assert [tuple(entry) for entry in entries] == [
-        ("grant", "user", 0),
-        ("adjustment", "user", 3_000_000_000),
-        ("reset", "user", -3_000_000_000),
-    ]
-    assert [found for found in ledger.verify(database) if found.check == "users"] == []
-
-
-def spend(session: Session, user: str, amount_nanos: int) -> None:
-    entry = ledger.Entry(
-        id=ids.new_uuid(),
-        created_at=clock.now(),
-        reference=ids.new("req"),
-        slot=ledger.ADJUSTMENT,
-        kind=EntryKind.ADJUSTMENT,
-        level=EntryLevel.USER,
-        user_id=accounts.get_user(session, user).id,
-        amount_nanos=amount_nanos,
-    )
-    ledger.append(session, [entry])
-
-
-def test_users_who_are_made_at_once_get_numbers_of_their_own(database: Database) -> None:
-    imported(database, b"policies: [{name: default}]")
-
-    def make(number: int) -> int:
-        with database.transaction() as session:
-            part = document.User(email=f"user{number}@example.test")
-            return accounts.create_user(session, SEALER, part).number
-
-    with ThreadPoolExecutor(6) as pool:
-        numbers = list(pool.map(make, range(12)))
-
-    assert sorted(numbers) == list(range(10_000, 10_012))
-
-
-def test_the_last_administrator_cannot_be_disabled(database: Database) -> None:
-    imported(database, b"policies: [{name: default}]\nusers: [{email: a@b.test, role: admin}]")
-
-    with database.transaction() as session, pytest.raises(ConfigurationError, match="last active"):
-        accounts.set_user_status(session, "a@b.test", UserStatus.DISABLED)
-
-
-def test_a_revoked_key_comes_back_when_it_is_enabled(database: Database) -> None:
-    imported(database)
-
-    with database.transaction() as session:
-        assert api_keys.set_key_enabled(session, "server", enabled=False)
-        assert not api_keys.set_key_enabled(session, "server", enabled=False)
-        assert api_keys.get_view(session, "server").status == "disabled"
-        assert api_keys.set_key_enabled(session, "server", enabled=True)
-
-
-def test_a_first_start_makes_what_a_newcomer_needs_and_a_second_one_finds_it(
-    database: Database,
-) -> None:
-    first = quickstart.ensure(database, SEALER, {}, "http://127.0.0.1:7001")
-    with database.transaction() as session:
-        catalog.set_prices(session, "demo-chat", {"input": Decimal(1), "output": Decimal(1)})
-    second = quickstart.ensure(database, SEALER, {}, "http://127.0.0.1:7002", first.admin_password)
-    third = quickstart.ensure(database, SEALER, {}, "http://127.0.0.1:7002", "not the password")
-
-    assert first.model == "demo-chat"
-    assert first.admin_email == "admin@sluice.local"
-    assert second == first
-    assert third.admin_password is None
-    with database.snapshot() as session:
-        base_url = session.scalars(select(Backend.base_url)).one()
-        view = api_keys.get_view(session, "quickstart")
-        prices = catalog.list_models(session)[0].usd_per_million
-        assert accounts.get_user(session, view.user).limit_nanos == 5_000_000_000
-    assert base_url == "http://127.0.0.1:7002/v1"
-    assert prices == {"input": Decimal(1), "output": Decimal(1)}
-
-
-def test_a_start_with_a_vendor_key_takes_the_demo_off_the_list(database: Database) -> None:
-    quickstart.ensure(database, SEALER, {}, "http://127.0.0.1:7001")
-
-    made = quickstart.ensure(database, SEALER, {"OPENAI_API_KEY": "sk-of-a-vendor"}, None)
-
-    with database.snapshot() as session:
-        enabled = {model.slug for model in catalog.list_models(session) if model.enabled}
-        unpriced = [m.slug for m in catalog.list_models(session) if not m.usd_per_million]
-    assert made.model in enabled
-    assert "text-embedding-3-small" in enabled
-    assert not any(slug.startswith("demo") for slug in enabled)
-    assert unpriced == []
-
-
-def test_the_administrator_of_the_environment_is_made_with_that_password(
-    database: Database,
-) -> None:
-    environment = {"SLUICE_ADMIN_EMAIL": "root@x.test", "SLUICE_ADMIN_PASSWORD": "s3cret-enough"}
-
-    made = quickstart.ensure(database, SEALER, environment, "http://127.0.0.1:7001")
-    again = quickstart.ensure(database, SEALER, environment, "http://127.0.0.1:7001")
-
-    assert (made.admin_email, made.admin_password) == ("root@x.test", "s3cret-enough")
-    assert again == made

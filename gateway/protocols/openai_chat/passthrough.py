@@ -116,7 +116,7 @@ def text_is_valid(body: bytes) -> None:
 
 
 def invalid_field(error: msgspec.ValidationError) -> InvalidRequestError:
-    """msgspec's "Expected `int`, got `str` - at `$.n`" with the field as ``param``."""
+    """What msgspec says, "Expected `int`, got `str` - at `$.n`" with the field as our ``param``."""
     text, _, path = str(error).partition(" - at `$")
     name = path.rstrip("`").lstrip(".") or _missing(text)
     return InvalidRequestError(f"Invalid value for '{name}': {text}." if name else text, param=name)

@@ -3,50 +3,18 @@
 The bytes themselves are relayed as they came; this only reads them.
 """
 
+from typing import Any
+
 import msgspec
 
-from gateway.protocols import sse
+from gateway.protocols import openai_usage, sse
+from gateway.protocols.canonical import Usage
+from gateway.protocols.cleaning import clean
 from gateway.protocols.estimate import text_tokens
 
 DONE = b"[DONE]"
-
-
-class _PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-    audio_tokens: int | None = None
-
-
-class _OutputDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
-    audio_tokens: int | None = None
-
-
-class WireUsage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _OutputDetails | None = None
-
-    def quantities(self) -> list[tuple[str, str, int]]:
-        """Disjoint quantities: cached and audio tokens are taken out of what includes them."""
-        prompt, output = self.prompt_tokens_details, self.completion_tokens_details
-        cached = (prompt.cached_tokens or 0) if prompt is not None else 0
-        audio_in = (prompt.audio_tokens or 0) if prompt is not None else 0
-        reasoning = (output.reasoning_tokens or 0) if output is not None else 0
-        audio_out = (output.audio_tokens or 0) if output is not None else 0
-        found = [
-            ("input", "", max(0, self.prompt_tokens - cached - audio_in)),
-            ("output", "", max(0, self.completion_tokens - reasoning - audio_out)),
-        ]
-        for dimension, quantity in (
-            ("cached_input", cached),
-            ("audio_input", audio_in),
-            ("reasoning", reasoning),
-            ("audio_output", audio_out),
-        ):
-            if quantity:
-                found.append((dimension, "", quantity))
-        return found
+# Invalid UTF-8 inside a string is no DecodeError of msgspec's.
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Function(msgspec.Struct):
@@ -61,18 +29,31 @@ class _ToolCall(msgspec.Struct):
 class _Said(msgspec.Struct):
     """A delta of a stream or the message of a plain answer."""
 
-    content: str | None = None
+    content: Any = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
 
     def text(self) -> str:
-        parts = [self.content, self.reasoning_content or self.reasoning, self.refusal]
+        content = self.content
+        if content is not None and not isinstance(content, str):
+            content = _text_of_parts(content)
+        if self.tool_calls is None and self.reasoning_content is None and self.reasoning is None:
+            return (content or "") + (self.refusal or "")
+        parts = [content, self.reasoning_content or self.reasoning, self.refusal]
         for call in self.tool_calls or ():
             if call.function is not None:
                 parts += [call.function.name, call.function.arguments]
         return "".join(part for part in parts if part)
+
+
+def _text_of_parts(content: object) -> str:
+    """Some servers answer with a list of parts, as requests may have them."""
+    if not isinstance(content, list):
+        return ""
+    texts = (part.get("text") for part in content if isinstance(part, dict))
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 class _Choice(msgspec.Struct):
@@ -84,8 +65,8 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     model: str | None = None
     choices: list[_Choice] | None = None
-    usage: WireUsage | None = None
-    error: msgspec.Raw | None = None
+    usage: Any = None
+    error: Any = None
 
 
 _chunks = msgspec.json.Decoder(_Chunk)
@@ -103,6 +84,11 @@ class Seen(msgspec.Struct):
     is_garbage: bool = False
     error: bytes | None = None
 
+    @property
+    def reason(self) -> str:
+        """The error for our own records: printable, and without keys."""
+        return clean((self.error or b"").decode(errors="replace"))
+
 
 class Watcher:
     """Reads the events of one stream in order."""
@@ -111,7 +97,7 @@ class Watcher:
         self._asked = asked_model
         self._swap: tuple[bytes, bytes] | None = None
         self._named: str | None = None
-        self.usage: list[tuple[str, str, int]] | None = None
+        self.usage: Usage | None = None
         self.finished = False
         self.garbage = 0
 
@@ -122,19 +108,18 @@ class Watcher:
         if data == DONE:
             return Seen(event, is_done=True)
         try:
-            chunk = _chunks.decode(data)
+            return self._read(event, _chunks.decode(data), data)
         except msgspec.ValidationError:
             return Seen(event, is_content=True)  # JSON of a shape we do not know: not ours to drop
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             self.garbage += 1
             return Seen(event, is_garbage=True)
-        return self._read(event, chunk)
 
-    def _read(self, event: bytes, chunk: _Chunk) -> Seen:
-        if chunk.error is not None and bytes(chunk.error) != b"null":
-            return Seen(event, error=bytes(chunk.error))
+    def _read(self, event: bytes, chunk: _Chunk, data: bytes) -> Seen:
+        if chunk.error or (event.startswith(b"event") and sse.name_of(event) == b"error"):
+            return Seen(event, error=data)
         if chunk.usage is not None:
-            self.usage = chunk.usage.quantities()
+            self.usage = openai_usage.read(chunk.usage) or self.usage
         if chunk.model is not None and chunk.model != self._asked:
             event = self._renamed(event, chunk.model)
         if not chunk.choices:
@@ -168,7 +153,7 @@ class Answer(msgspec.Struct):
     """A plain answer: its bytes under the asked name, its usage if it was reported."""
 
     body: bytes
-    usage: list[tuple[str, str, int]] | None
+    usage: Usage | None
     output_estimate: int
 
 
@@ -176,13 +161,13 @@ def read_answer(body: bytes, asked_model: str) -> Answer | None:
     """None if the body is not a chat answer: a success status alone is no success."""
     try:
         chunk = _chunks.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return None
-    if not chunk.choices or chunk.error is not None:
+    if not chunk.choices or chunk.error:
         return None
     if chunk.model is not None and chunk.model != asked_model:
         swap = swap_of(body, chunk.model, asked_model)
         body = body.replace(*swap, 1) if swap else body
-    said = "".join(choice.message.text() for choice in chunk.choices if choice.message)
-    usage = chunk.usage.quantities() if chunk.usage is not None else None
-    return Answer(body, usage, text_tokens(said) if usage is None else 0)
+    usage = openai_usage.read(chunk.usage)
+    said = "" if usage else "".join(c.message.text() for c in chunk.choices if c.message)
+    return Answer(body, usage, text_tokens(said))

@@ -1,0 +1,1 @@
+"""What the product promises when something breaks, proved with real processes."""

@@ -1,0 +1,325 @@
+"""Clients that leave: what they pay is what the vendor reported, or what reached their socket.
+
+Every charge is computed here from the simulator's journal and the bytes on the client's
+socket; the estimator's rule is written down once more, so that it cannot be wrong twice.
+"""
+
+import itertools
+import json
+from collections.abc import Generator
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from models import LedgerEntry, RequestRecord
+from tests.servers import databases
+from tests.servers.redis import RedisServer
+from tests.stack import Stack
+from tests.stack.raw_client import RawClient
+from tests.stack.stack import EMAIL, KEY
+
+INPUT_NANOS, OUTPUT_NANOS = 1_000, 10_000  # one token at the prices of the stack
+MESSAGES = '[{"role":"user","content":"Tell me something long, 请用中文, 絵文字も 🙂"}]'
+PIECES = 6
+KEYS = {name: f"llm-{name}-" + "0123456789abcdef" * 3 for name in ("cancel", "drain")}
+POLICIES = ["cancel", "drain"]
+WAYS = ["fin", "rst", "half"]
+_names = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the upstream stands, and what the client has seen by then."""
+
+    gate: str
+    seen: bytes = b""
+    has_usage: bool = False
+    stream: bool = True
+
+
+PLACES = {
+    "before the head": Place("head"),
+    "after the head, before any event": Place("0"),
+    "after the role, before any content": Place("1"),
+    "after the first content": Place("2", b"tok00000"),
+    "in the middle": Place("4", b"tok00002"),
+    "before the finish": Place("finish", b"tok00005"),
+    "between finish and usage": Place("usage", b'"finish_reason":"stop"'),
+    "between usage and [DONE]": Place("done", b'"total_tokens"', has_usage=True),
+    "a plain answer before its head": Place("head", stream=False),
+    "a plain answer before its body": Place("0", stream=False),
+}
+
+
+@pytest.fixture(scope="module")
+def stack(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
+    url = databases.fresh_sqlite(sqlite_template, tmp_path_factory.mktemp("leaving"))
+    redis = RedisServer()
+    redis.start()
+    try:
+        with Stack.start(url, redis, redis.folder) as running:
+            keys = [{"name": n, "key": k, "disconnect_policy": n} for n, k in KEYS.items()]
+            running.apply({"users": [{"email": EMAIL, "keys": keys}]})
+            yield running
+    finally:
+        redis.discard()
+
+
+class Visit:
+    """One client of one model that nobody else asks for."""
+
+    def __init__(self, stack: Stack, upstream: str, **fields: Any) -> None:  # noqa: ANN401
+        self.stack = stack
+        self.name = f"visit{next(_names)}"
+        self.gate = f"{self.name}gate"
+        self.upstream = upstream.replace("GATE", f"gate{self.gate}")
+        stack.add_model(self.name, upstream=self.upstream, **fields)
+
+    def ask(self, client: RawClient, *, key: str = KEY, stream: bool = True) -> None:
+        options = ',"stream":true,"stream_options":{"include_usage":true}' if stream else ""
+        body = f'{{"model":"{self.name}","messages":{MESSAGES}{options}}}'
+        client.post("/v1/chat/completions", body.encode(), key=key, agent=self.name)
+
+    def record(self) -> RequestRecord:
+        """The one record of the visit, once it is written."""
+        found: list[RequestRecord] = []
+
+        def is_written() -> bool:
+            self.stack.drain()
+            found[:] = [r for r in self.stack.requests() if r.user_agent == self.name]
+            return bool(found)
+
+        self.stack.wait_for(is_written)
+        (record,) = found
+        return record
+
+    def final_entry(self, record: RequestRecord) -> LedgerEntry:
+        (entry,) = [e for e in self.stack.entries() if e.reference == record.id]
+        assert entry.slot == "final"
+        return entry
+
+    def journal(self) -> dict[str, Any]:
+        """What the simulator wrote down, once it has nothing more to do."""
+        self.stack.simulator.wait_idle()
+        (entry,) = self.stack.simulator.journal(model=self.upstream)
+        return entry
+
+
+def tokens_of(text: str) -> int:
+    return ceil(sum(1.5 if character >= "\u3000" else 0.25 for character in text))
+
+
+def estimated_nanos(text: str) -> int:
+    return tokens_of(MESSAGES) * INPUT_NANOS + tokens_of(text) * OUTPUT_NANOS
+
+
+def reported_nanos(usage: dict[str, Any]) -> int:
+    return int(usage["prompt_tokens"] * INPUT_NANOS + usage["completion_tokens"] * OUTPUT_NANOS)
+
+
+def wait_until_gateway_hung_up(stack: Stack, port: int) -> None:
+    """Until the API process has closed its end of the client's connection."""
+    process = psutil.Process(stack.apis[0].pid)
+
+    def is_gone() -> bool:
+        connections = process.net_connections("tcp")
+        return all(not c.raddr or c.raddr.port != port for c in connections)
+
+    stack.wait_for(is_gone)
+
+
+def leave(stack: Stack, visit: Visit, place: Place, how: str, key: str) -> RawClient:
+    client = RawClient(stack.apis[0].port)
+    visit.ask(client, key=key, stream=place.stream)
+    stack.simulator.gate(visit.gate, waiting=1)
+    if place.seen:
+        client.read_until(place.seen)
+        client.read_until(b"\n\n\r\n")
+    client.leave(how)
+    wait_until_gateway_hung_up(stack, client.port)
+    return client
+
+
+def assert_nothing_is_left(stack: Stack) -> None:
+    stack.wait_for(lambda: stack.open_holds() == 0)
+    stack.drain()
+    assert stack.differences() == []
+    assert stack.user().used_nanos == stack.charged_nanos()
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("place", PLACES.values(), ids=list(PLACES))
+def test_cancel_stops_the_upstream_and_charges_what_was_delivered(
+    stack: Stack, place: Place, how: str
+) -> None:
+    visit = Visit(stack, f"sim-chat-n{PIECES}-GATE.{place.gate}")
+    with leave(stack, visit, place, how, KEYS["cancel"]) as client:
+        record, journal = visit.record(), visit.journal()
+        assert journal["client_gone"]
+        assert not journal["done_sent"]
+        assert not journal["completed"]
+        expected = estimated_nanos(client.text)
+        if place.has_usage:
+            expected = reported_nanos(journal["usage"])
+    basis = "reported" if place.has_usage else "estimated"
+    assert (record.status, record.http_status, record.basis) == ("cancelled", 499, basis)
+    entry = visit.final_entry(record)
+    assert (record.charge_nanos, entry.amount_nanos) == (expected, expected)
+    assert (entry.kind, entry.basis, entry.disconnect_policy) == ("charge", basis, "cancel")
+    assert record.attempts == 1
+    assert record.backend_id is not None
+    assert_nothing_is_left(stack)
+
+
+@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("place", PLACES.values(), ids=list(PLACES))
+def test_drain_reads_to_the_end_and_charges_what_the_vendor_reports(
+    stack: Stack, place: Place, how: str
+) -> None:
+    visit = Visit(stack, f"sim-chat-n{PIECES}-GATE.{place.gate}")
+    with leave(stack, visit, place, how, KEYS["drain"]):
+        stack.simulator.open_gate(visit.gate)
+        record, journal = visit.record(), visit.journal()
+    assert not journal["client_gone"]
+    assert journal["completed"]
+    expected = reported_nanos(journal["usage"])
+    assert (record.status, record.http_status, record.basis) == ("cancelled", 499, "reported")
+    entry = visit.final_entry(record)
+    assert (record.charge_nanos, entry.amount_nanos) == (expected, expected)
+    assert (entry.kind, entry.disconnect_policy) == ("charge", "drain")
+    assert record.attempts == 1
+    assert record.backend_id is not None
+    assert_nothing_is_left(stack)
+
+
+MIDDLE = PLACES["in the middle"]
+
+
+@pytest.mark.parametrize("place", [MIDDLE, PLACES["a plain answer before its head"]])
+@pytest.mark.parametrize(
+    ("of_model", "key", "expected"),
+    [
+        (None, KEY, "cancel"),
+        ("drain", KEY, "drain"),
+        ("cancel", KEY, "cancel"),
+        ("cancel", KEYS["drain"], "drain"),
+        ("drain", KEYS["cancel"], "cancel"),
+    ],
+)
+def test_the_keys_word_goes_before_the_models(
+    stack: Stack, of_model: str | None, key: str, expected: str, place: Place
+) -> None:
+    visit = Visit(stack, f"sim-chat-n{PIECES}-GATE.{place.gate}", disconnect_policy=of_model)
+    with leave(stack, visit, place, "fin", key):
+        if expected == "drain":
+            stack.simulator.open_gate(visit.gate)
+        entry = visit.final_entry(visit.record())
+        assert entry.disconnect_policy == expected
+        assert visit.journal()["client_gone"] is (expected == "cancel")
+
+
+def test_a_drained_stream_without_usage_is_charged_by_all_that_was_said(stack: Stack) -> None:
+    visit = Visit(stack, f"sim-chat-n{PIECES}-nousage-GATE.4")
+    with leave(stack, visit, MIDDLE, "fin", KEYS["drain"]):
+        stack.simulator.open_gate(visit.gate)
+        record = visit.record()
+    said = "".join(f" tok{index:05d}" for index in range(PIECES))
+    assert record.basis == "estimated"
+    assert record.charge_nanos == estimated_nanos(said)
+    assert_nothing_is_left(stack)
+
+
+@pytest.mark.parametrize("break_off", ["k5", "c5", "err5", "midfinish5"])
+def test_a_drained_stream_that_breaks_is_charged_by_what_was_said_until_then(
+    stack: Stack, break_off: str
+) -> None:
+    visit = Visit(stack, f"sim-chat-n{PIECES}-{break_off}-GATE.4")
+    with leave(stack, visit, MIDDLE, "fin", KEYS["drain"]):
+        stack.simulator.open_gate(visit.gate)
+        record, journal = visit.record(), visit.journal()
+    assert journal["events_written"] >= 5
+    said = "".join(f" tok{index:05d}" for index in range(4))
+    assert (record.status, record.basis) == ("cancelled", "estimated")
+    assert record.charge_nanos == estimated_nanos(said)
+    assert_nothing_is_left(stack)
+
+
+def test_a_drained_call_that_fails_costs_nothing(stack: Stack) -> None:
+    visit = Visit(stack, "sim-chat-e422-GATE.head")
+    place = PLACES["a plain answer before its head"]
+    with leave(stack, visit, place, "fin", KEYS["drain"]):
+        stack.simulator.open_gate(visit.gate)
+        record = visit.record()
+    assert (record.status, record.charge_nanos) == ("failed", 0)
+    assert visit.final_entry(record).kind == "release"
+    assert_nothing_is_left(stack)
+
+
+def test_leaving_costs_no_more_than_the_hold(stack: Stack) -> None:
+    """The vendor reports a thousand million tokens; the hold is all that may be taken."""
+    visit = Visit(stack, "sim-chat-n4-hugeusage-GATE.done")
+    with leave(stack, visit, PLACES["between usage and [DONE]"], "fin", KEYS["cancel"]):
+        entry = visit.final_entry(visit.record())
+    assert entry.amount_nanos == entry.held_nanos
+    assert entry.overrun_nanos == 10**9 * (INPUT_NANOS + OUTPUT_NANOS) - entry.held_nanos
+    assert_nothing_is_left(stack)
+
+
+SLOW_PIECES, PIECE_BYTES = 16_000, 1_000
+
+
+@pytest.fixture
+def impatient(sqlite_url: str, redis_server: RedisServer, state_dir: Path) -> Generator[Stack]:
+    environment = {"SLUICE_API__SEND_TIMEOUT_SECONDS": "0.3"}
+    with Stack.start(sqlite_url, redis_server, state_dir, environment=environment) as running:
+        yield running
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_client_that_stops_reading_is_let_go(impatient: Stack, policy: str) -> None:
+    upstream = f"sim-chat-n{SLOW_PIECES}-s{PIECE_BYTES}"
+    visit = Visit(impatient, upstream, disconnect_policy=policy, max_output_tokens=10**7)
+    with RawClient(impatient.apis[0].port, receive_buffer=4096) as client:
+        visit.ask(client)
+        client.read_until(b"tok00000")
+        record, journal = visit.record(), visit.journal()
+        client.read_to_end()
+        assert b"[DONE]" not in client.received
+        received = client.received.count(b" tok")
+    entry = visit.final_entry(record)
+    assert (record.status, entry.disconnect_policy) == ("cancelled", policy)
+    assert journal["client_gone"] is (policy == "cancel")
+    if policy == "drain":
+        assert record.charge_nanos == reported_nanos(journal["usage"])
+    else:
+        # What sits in buffers on the way counts as delivered, what the upstream kept does not.
+        least, most = received - 1, journal["content_pieces_written"]
+        assert estimated_nanos("x" * PIECE_BYTES * least) <= record.charge_nanos
+        assert record.charge_nanos <= estimated_nanos("x" * PIECE_BYTES * most)
+        assert most < SLOW_PIECES
+    assert_nothing_is_left(impatient)
+    assert b"unexpected_error" not in impatient.apis[0].log.read_bytes()
+
+
+def test_clients_who_leave_are_no_errors_in_the_log(
+    sqlite_url: str, redis_server: RedisServer, state_dir: Path
+) -> None:
+    with Stack.start(sqlite_url, redis_server, state_dir) as stack:
+        for place in (MIDDLE, PLACES["before the head"], PLACES["a plain answer before its body"]):
+            for how in WAYS:
+                visit = Visit(stack, f"sim-chat-n{PIECES}-GATE.{place.gate}")
+                with leave(stack, visit, place, how, KEY):
+                    visit.record()
+        lines = stack.apis[0].log.read_text().splitlines()
+    assert [line for line in lines if _is_alarming(line)] == []
+
+
+def _is_alarming(line: str) -> bool:
+    try:
+        return str(json.loads(line)["level"]).lower() in {"error", "critical"}
+    except (ValueError, KeyError, TypeError):
+        return True  # a traceback, or what somebody printed
