@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import cast
 
 from sanic import HTTPResponse
 
@@ -45,16 +46,46 @@ async def stream(request: Request, answer: Stream) -> None:
         **_facts(answer.entry),
         "x-request-id": request_id(request),
     }
-    limit = request.app.ctx.settings.api.send_timeout_seconds
-    try:
-        async with aclosing(answer), aclosing(answer.chunks()) as chunks:
-            response = await request.respond(
-                status=200, headers=headers, content_type="text/event-stream; charset=utf-8"
-            )
-            async for data in chunks:
-                async with asyncio.timeout(limit):
-                    await response.send(data)
-        async with asyncio.timeout(limit):
-            await response.eof()
-    except TimeoutError:
-        request.transport.abort()
+    patience = Patience(request, request.app.ctx.settings.api.send_timeout_seconds)
+    async with aclosing(answer), aclosing(answer.chunks()) as chunks, patience:
+        response = await request.respond(
+            status=200, headers=headers, content_type="text/event-stream; charset=utf-8"
+        )
+        async for data in chunks:
+            patience.begin()
+            await response.send(data)
+            patience.end()
+        patience.begin()
+        await response.eof()
+
+
+class Patience:
+    """Cuts the connection of a client that does not read; the request is then cancelled.
+
+    One timer for the whole stream looks at the send that is under way, because a time-out
+    of its own for every event costs more than the event.
+    """
+
+    def __init__(self, request: Request, seconds: float) -> None:
+        self._transport = cast("asyncio.WriteTransport", request.transport)
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._since = 0.0
+
+    def begin(self) -> None:
+        self._since = self._loop.time()
+
+    def end(self) -> None:
+        self._since = 0.0
+
+    async def __aenter__(self) -> None:
+        self._timer = self._loop.call_later(self._seconds, self._look)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        if self._since and self._loop.time() - self._since >= self._seconds:
+            self._transport.abort()
+        else:
+            self._timer = self._loop.call_later(self._seconds / 2, self._look)

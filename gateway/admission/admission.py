@@ -9,14 +9,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway import money
+from gateway import log, money
 from gateway.admission.allowances import get_allowance_base
 from gateway.admission.gate import Gate, GateClosedError
 from gateway.admission.operations import Admit, Check, Load, Pick
 from gateway.db import Database
-from gateway.errors import InsufficientQuotaError, NoBackendError, RateLimitedError
+from gateway.errors import (
+    InsufficientQuotaError,
+    InvalidRequestError,
+    NoBackendError,
+    RateLimitedError,
+)
 
 MAX_LOADS = 5
+# Redis counts in 64-bit integers; the sum of two amounts must still be one.
+MAX_AMOUNT = 2**62
+
+_log = log.get(__name__)
 
 
 class StaleSnapshotError(Exception):
@@ -56,6 +65,8 @@ class Admission:
 
     async def admit(self, operation: Admit, on_orphan: Callable[[], None]) -> Grant:
         """Take hold and slot; ``on_orphan`` gives them back if we are cancelled meanwhile."""
+        if max(int(amount) for amount in _amounts(operation)) > MAX_AMOUNT:
+            raise InvalidRequestError("The request asks for more than can be counted.")
         for _ in range(MAX_LOADS):
             reply = await self._ask(operation, on_orphan)
             if reply[0] == b"OK":
@@ -106,6 +117,10 @@ class Admission:
             raise GateClosedError
 
 
+def _amounts(operation: Admit) -> list[str]:
+    return [operation.amount, *(meter.amount for meter in operation.meters)]
+
+
 def _give_back(done: "asyncio.Future[Any]", on_orphan: Callable[[], None]) -> None:
     if not done.cancelled() and done.exception() is None and done.result()[0] == b"OK":
         on_orphan()
@@ -122,6 +137,8 @@ def _refusal(reply: Any, operation: Admit | None) -> Exception:  # noqa: ANN401
         case b"BUSY":
             return NoBackendError()
         case _:
+            if reply[0] == b"ERROR":
+                _log.error("admission_failed", error=reply[1].decode())
             return GateClosedError()
 
 

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import NoScriptError, RedisError
 
 from gateway import log
@@ -53,6 +55,19 @@ class Gate:
         self._pump: asyncio.Task[None] | None = None
         self._seeker: asyncio.Task[None] | None = None
         self._lazy: asyncio.TimerHandle | None = None
+        redis.connection_pool.connection_kwargs["redis_connect_func"] = self._greet
+
+    async def _greet(self, connection: AbstractConnection) -> None:
+        """Every new connection may lead to a server that was restarted and forgot its last second.
+
+        It is refused while the gate is open, so that we join again before we go on.
+        """
+        await connection.on_connect()
+        if self.is_open:
+            await connection.send_command("INFO", "server")
+            if f"run_id:{self.run_id}".encode() not in await connection.read_response():
+                message = "Redis was restarted"
+                raise LostError(message)
 
     async def ask(self, operation: Operation) -> script.Reply:
         """Send now; raises GateClosedError when Redis does not answer in time."""
@@ -143,9 +158,13 @@ class Gate:
     async def _seek(self) -> None:
         try:
             while not self.is_open:
-                with suppress(*AWAY):
+                try:
                     await self._look()
                     break
+                except AWAY:
+                    pass
+                except Exception:  # noqa: BLE001 - the gate must not stay closed for ever
+                    _log.exception("joining_redis_failed")
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)
             _log.info("redis_is_back")
         finally:

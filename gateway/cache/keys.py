@@ -10,7 +10,10 @@ EPOCH = PREFIX + "epoch"  # names this filling of Redis; absent: Redis was empti
 RECOVERY = PREFIX + "recovery"  # the epoch being built; present: nobody may admit yet
 RECOVERY_LEASE = PREFIX + "recovery-lease"  # whoever builds it is alive
 REPLAYED = PREFIX + "replayed:"  # + epoch: processes whose journal is in the stream again
-STATE_PATTERNS = tuple(PREFIX + name for name in ("u:*", "h:*", "m:*", "holds", "slots", "health"))
+# What counts open calls; how much was used in a period is as true after a restart as before.
+STATE_PATTERNS = tuple(
+    PREFIX + name for name in ("u:*", "h:*", "m:*:open", "holds", "slots", "health")
+)
 STREAM = PREFIX + "settlements"  # settlements waiting for the drain
 TRIMMED = PREFIX + "trimmed"  # newest stream id that the drain has taken away
 HOLDS = PREFIX + "holds"  # sorted set "user reference" → lease end in ms

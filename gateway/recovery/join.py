@@ -14,13 +14,16 @@ Settlements that reach the stream twice are told apart by the ledger.
 
 import asyncio
 import datetime as dt
+from contextlib import suppress
 
 from sqlalchemy import select
 
 from gateway import clock, ids, log
 from gateway.admission import Gate, OpenHolds, run_of
+from gateway.admission.gate import AWAY
 from gateway.cache import connect, keys
 from gateway.db import Database, ReadSession
+from gateway.errors import UnavailableError
 from gateway.settings import Settings
 from gateway.usage import Settler, drain_once
 from models import Process
@@ -31,8 +34,17 @@ LOOK_SECONDS = 0.05
 ALIVE_SECONDS = 6
 PATIENCE_SECONDS = 5
 API = "api"
+AS_LEADER = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call(unpack(ARGV, 2))
+return 1
+"""
 
 _log = log.get(__name__)
+
+
+class LeadLostError(UnavailableError):
+    """Another process rebuilds Redis now."""
 
 
 class Joiner:
@@ -50,16 +62,20 @@ class Joiner:
             epoch = await _read(gate, keys.EPOCH)
             building = await _read(gate, keys.RECOVERY)
             if building:
-                await self._bring_back(gate, building)
-                if await self._take_lead(gate):
-                    await self._lead(gate)
+                if building == epoch:  # before that the leader still wipes
+                    await self._bring_back(gate, epoch)
+                await self._try_to_lead(gate)
             elif run_of(epoch) == gate.run_id:
                 if gate.epoch not in (b"", epoch):
                     await self._bring_back(gate, epoch)
                 return epoch
-            elif await self._take_lead(gate):
-                await self._lead(gate)
+            else:
+                await self._try_to_lead(gate)
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _try_to_lead(self, gate: Gate) -> None:
+        if await self._take_lead(gate):
+            await self._lead(gate)
 
     async def _take_lead(self, gate: Gate) -> bool:
         taken = await gate.redis.set(keys.RECOVERY_LEASE, self._process_id, nx=True, px=LEASE_MS)
@@ -78,33 +94,44 @@ class Joiner:
 
     async def _lead(self, gate: Gate) -> None:
         epoch = new_epoch(gate.run_id)
-        _log.warning("rebuilding_redis", epoch=epoch.decode())
         beat = asyncio.get_running_loop().create_task(self._keep_lead(gate))
         try:
-            await gate.redis.set(keys.RECOVERY, epoch)
+            # Without the database nothing can be rebuilt: leave what there is alone.
+            await self._database.read(_list_alive)
+            _log.warning("rebuilding_redis", epoch=epoch.decode())
+            await self._as_leader(gate, "SET", keys.RECOVERY, epoch)
             await self._wipe(gate)
-            await gate.redis.set(keys.EPOCH, epoch)
+            await self._as_leader(gate, "SET", keys.EPOCH, epoch)
+            await self._drain()  # makes room for what is brought back
             await self._bring_back(gate, epoch)
             await self._wait_for_others(gate, epoch)
             await self._drain()
-            await gate.redis.delete(keys.RECOVERY)
+            await self._as_leader(gate, "DEL", keys.RECOVERY)
             _log.info("redis_is_rebuilt", epoch=epoch.decode())
         finally:
             beat.cancel()
-            await gate.redis.delete(keys.RECOVERY_LEASE)
+            with suppress(*AWAY):
+                await self._as_leader(gate, "DEL", keys.RECOVERY_LEASE)
+
+    async def _as_leader(self, gate: Gate, *command: str | bytes) -> None:
+        """Run a command unless another leads by now, which can happen to one that was paused."""
+        script = gate.redis.register_script(AS_LEADER)
+        if not await script(keys=[keys.RECOVERY_LEASE], args=[self._process_id, *command]):
+            raise LeadLostError
 
     async def _keep_lead(self, gate: Gate) -> None:
-        while True:
-            await asyncio.sleep(LEASE_MS / 3000)
-            await gate.redis.pexpire(keys.RECOVERY_LEASE, LEASE_MS)
+        with suppress(*AWAY):
+            while True:
+                await asyncio.sleep(LEASE_MS / 3000)
+                await self._as_leader(gate, "PEXPIRE", keys.RECOVERY_LEASE, str(LEASE_MS))
 
     async def _wipe(self, gate: Gate) -> None:
         """Take away what is rebuilt; settlements that survived stay for the drain."""
-        await gate.redis.delete(keys.EPOCH)
+        await self._as_leader(gate, "DEL", keys.EPOCH)
         for pattern in keys.STATE_PATTERNS:
             found = [key async for key in gate.redis.scan_iter(match=pattern, count=1000)]
             for start in range(0, len(found), 500):
-                await gate.redis.unlink(*found[start : start + 500])
+                await self._as_leader(gate, "UNLINK", *found[start : start + 500])
 
     async def _wait_for_others(self, gate: Gate, epoch: bytes) -> None:
         ends = clock.monotonic() + PATIENCE_SECONDS

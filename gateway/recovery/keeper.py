@@ -38,6 +38,7 @@ class Keeper:
         self._started_at = clock.now()
         self._seen = 0
         self._known: set[Revised] = set()
+        self._unannounced: list[Revised] = []
 
     async def start(self) -> None:
         """Announce this process and remember from where on changes are news."""
@@ -63,21 +64,23 @@ class Keeper:
 
     async def step(self) -> None:
         await self._learn_changes()
+        await self._database.run(self._say_alive)
         epoch, watermark = await self._database.read(_drained)
         await self._settler.tend(epoch, watermark)
-        await self._database.run(self._say_alive)
 
     async def _learn_changes(self) -> None:
         self._seen, changes = await self._database.read(list_changes, self._seen)
         news = [change for change in changes if change not in self._known]
-        if not news:
-            return
-        self._known = set(changes)
-        self._callers.apply(news)
-        self._catalogs.apply(news)
-        if self._gate.is_open:
+        if news:
+            self._known = set(changes)
+            self._callers.apply(news)
+            self._catalogs.apply(news)
+            self._unannounced += news
+        if self._unannounced and self._gate.is_open:
             # The announcement after the commit may have been lost; repeating it is harmless.
-            await self._gate.run_many([Bump(r.kind, r.object_id, r.revision) for r in news])
+            bumps = [Bump(r.kind, r.object_id, r.revision) for r in self._unannounced]
+            await self._gate.run_many(bumps)
+            self._unannounced.clear()
 
     async def sync_journal(self, every_seconds: float) -> None:
         loop = asyncio.get_running_loop()

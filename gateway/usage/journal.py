@@ -60,8 +60,13 @@ class Journal:
     def append(self, line: bytes) -> Segment:
         """Write one line; raises JournalFullError if it cannot be kept."""
         segment = self._current or self._open()
+        data = line + b"\n"
         try:
-            written = os.write(segment.descriptor, line + b"\n")
+            written = os.write(segment.descriptor, data)
+            if written < len(data):
+                # The next line must not go on where this one was cut.
+                os.ftruncate(segment.descriptor, segment.size)
+                raise JournalFullError
         except OSError as error:
             raise JournalFullError from error
         segment.size += written
@@ -78,8 +83,12 @@ class Journal:
     def _open(self) -> Segment:
         self._number += 1
         path = self._folder / f"{self._owner}-{self._number:06d}{SUFFIX}"
+        fresh = path.with_suffix(".new")
         try:
-            self._current = Segment(path, _locked(path, os.O_CREAT), clock.monotonic())
+            descriptor = _locked(fresh, os.O_CREAT)
+            # Under its name it is locked already, so that nobody takes it for a dead one's.
+            fresh.rename(path)
+            self._current = Segment(path, descriptor, clock.monotonic())
         except OSError as error:
             raise JournalFullError from error
         return self._current
@@ -126,7 +135,7 @@ class Journal:
                 continue
             with suppress(OSError):  # locked by its living owner, or removed just now
                 segment = Segment(path, _locked(path, 0), clock.monotonic(), needs_replay=True)
-                segment.size = path.stat().st_size
+                segment.size = os.fstat(segment.descriptor).st_size
                 self._bytes += segment.size
                 self._closed.append(segment)
                 adopted.append(segment)
@@ -143,6 +152,8 @@ def _locked(path: Path, flags: int) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | flags, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.fstat(descriptor).st_nlink:  # removed by another who had adopted it
+            raise FileNotFoundError(path)
     except OSError:
         os.close(descriptor)
         raise

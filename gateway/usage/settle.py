@@ -6,6 +6,7 @@ repeated from the journal until the drain's watermark has passed the line.
 """
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -32,8 +33,9 @@ class Settler:
     def settle(self, settlement: Settlement, reports: tuple[Report, ...] = ()) -> None:
         """Write the end of a call down; never waits. Raises JournalFullError."""
         event = encode(settlement)
-        segment = self._journal.append(event)
+        # First of all: what cannot be written down is not kept alive, but swept.
         self._holds.remove(settlement.hold.reference)
+        segment = self._journal.append(event)
         segment.under_way += 1
         told = self._gate.tell(self._operation(settlement, event, reports))
         told.add_done_callback(partial(_note, segment))
@@ -80,7 +82,11 @@ class Settler:
             return None
 
     async def replay_all(self) -> None:
-        """Bring everything this process still keeps into the stream; raises GateClosedError."""
+        """Bring everything this process still keeps into the stream; raises GateClosedError.
+
+        The journals of processes that died are nobody else's by now.
+        """
+        self._journal.adopt()
         for segment in self._journal.segments():
             await self.replay(segment)
 
@@ -90,17 +96,30 @@ class Settler:
         ``epoch`` and ``watermark`` say how far the drain has come; a watermark of another
         filling of Redis than the one this process talks to says nothing about its lines.
         """
-        is_current = epoch == self._gate.epoch.decode()
         self._journal.roll_if_old()
         self._journal.adopt()
+        if not await self._is_same_server():
+            return
+        is_current = epoch == self._gate.epoch.decode()
         for segment in self._journal.closed_segments():
             if segment.under_way:
                 continue
             if segment.needs_replay:
-                if self._gate.is_open:
+                with suppress(GateClosedError):  # one that is not taken must not stop the others
                     await self.replay(segment)
             elif is_current and not _is_after(segment.newest_id, watermark):
                 self._journal.remove(segment)
+
+    async def _is_same_server(self) -> bool:
+        """Whether Redis still is what the gate has joined.
+
+        A restarted one may have lost entries that the drain's watermark has passed since.
+        """
+        with suppress(GateClosedError):
+            if self._gate.is_open:
+                await self._gate.run_many([])
+                return self._gate.is_open
+        return False
 
 
 def _note(segment: Segment, told: "asyncio.Future[Any]") -> None:

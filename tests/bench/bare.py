@@ -4,23 +4,25 @@ What the product costs beyond it is what keys, limits, billing and records cost.
 """
 
 import sys
+from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic
 
 from gateway.protocols.wire import UpstreamRequest
 from gateway.transport import Limits, Transport
 
+App = Sanic[Any, Any]
 LIMITS = Limits(connect=5, read=60)
 MAX_BYTES = 1 << 20
 HEADERS = {"authorization": "Bearer sk-upstream", "content-type": "application/json"}
 
 
-def create_app(upstream_url: str) -> Sanic:
-    app = Sanic("bare", configure_logging=False)
+def create_app(upstream_url: str) -> App:
+    app: App = Sanic("bare", configure_logging=False)
     transport = Transport(4096)
 
     @app.before_server_start
-    async def start(_: Sanic) -> None:
+    async def start(_: App) -> None:
         await transport.open()
 
     @app.post("/v1/chat/completions")

@@ -15,13 +15,18 @@ local function check(op)
 end
 
 -- Takes the hold from every limited level, or from none; the level that refused and what it has.
+-- What is overdrawn already is not reckoned with: far below zero the sum would not fit.
 local function reserve(op, fields, values)
   local hash = allowance_key(op.user)
   local taken = {}
   for i, value in ipairs(values) do
-    if value ~= 'inf' then
+    if value ~= 'inf' and op.amount ~= '0' then
+      if string.sub(value, 1, 1) == '-' then
+        for _, field in ipairs(taken) do redis.call('HINCRBY', hash, field, op.amount) end
+        return fields[i], value
+      end
       taken[#taken + 1] = fields[i]
-      if redis.call('HINCRBY', hash, fields[i], negated(op.amount)) < 0 and op.amount ~= '0' then
+      if redis.call('HINCRBY', hash, fields[i], negated(op.amount)) < 0 then
         for _, field in ipairs(taken) do redis.call('HINCRBY', hash, field, op.amount) end
         return fields[i], value
       end
