@@ -1,11 +1,12 @@
 """Errors as answers, in the dialect of the route."""
 
+import asyncio
+
 from sanic import HTTPResponse
 from sanic.exceptions import (
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
-    RequestCancelled,
     SanicException,
 )
 
@@ -22,6 +23,8 @@ from gateway.errors import (
 )
 from gateway.protocols import errors as dialects
 
+CLIENT_LEFT = 499
+
 _log = log.get(__name__)
 
 
@@ -29,6 +32,7 @@ def register(app: App) -> None:
     app.error_handler.add(GatewayError, _render)
     app.error_handler.add(SanicException, _translate)
     app.error_handler.add(Exception, _unexpected)
+    app.error_handler.add(asyncio.CancelledError, _left)
 
 
 def _render(request: Request, error: Exception) -> HTTPResponse:
@@ -64,9 +68,12 @@ def _known(request: Request, error: Exception) -> GatewayError:
             return UnavailableError()
 
 
-def _unexpected(request: Request, error: Exception) -> HTTPResponse | None:
-    if isinstance(error, RequestCancelled):
-        return None
+def _left(_request: Request, _error: BaseException) -> HTTPResponse:
+    """The client is gone: nobody reads this, and nothing went wrong."""
+    return HTTPResponse(status=CLIENT_LEFT)
+
+
+def _unexpected(request: Request, error: Exception) -> HTTPResponse:
     _log.error(
         "unexpected_error",
         request_id=request_id(request),

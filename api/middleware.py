@@ -28,6 +28,7 @@ def _finish(request: Request, response: HTTPResponse) -> None:
 
 
 def request_id(request: Request) -> str:
-    """Also for requests that failed before any middleware ran."""
-    found = getattr(request.ctx, "request_id", None)
-    return str(found) if found else ids.new("req")
+    """Also for requests that failed before any middleware ran; always the same one."""
+    if not hasattr(request.ctx, "request_id"):
+        request.ctx.request_id = ids.new("req")
+    return request.ctx.request_id

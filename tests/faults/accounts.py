@@ -1,10 +1,9 @@
 """The reckoning after a fault: what clients were told, what was delivered, what was charged."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from decimal import Decimal
-
-import msgspec
 
 from gateway import admission
 from gateway.cache import keys
@@ -101,7 +100,7 @@ def price_of(outcome: Outcome) -> int:
 def _most(pieces: int, tag: str) -> int:
     """What a broken call may cost: its prompt, and what the simulator had written by then."""
     messages = [{"role": "user", "content": tag}]
-    estimated = estimate.prompt_tokens(msgspec.json.encode(messages))
+    estimated = estimate.prompt_tokens(json.dumps(messages).encode())
     prompt = max(count_prompt(messages), estimated)
     return prompt * PER_TOKEN["input"] + TOKENS_PER_PIECE * pieces * PER_TOKEN["output"]
 
