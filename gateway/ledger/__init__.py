@@ -1,8 +1,9 @@
 """Money: appending movements, and the checks that all that is derived agrees with them."""
 
+from gateway.ledger.append import append
 from gateway.ledger.bulk import insert_new, insert_or_add
 from gateway.ledger.compare import Difference
-from gateway.ledger.entries import ADJUSTMENT, FINAL, Entry, append
+from gateway.ledger.entries import ADJUSTMENT, FINAL, Entry
 from gateway.ledger.kept import get_kept_since, keep_since
 from gateway.ledger.outbox import PendingEffects, list_pending, mark_applied, reload_allowances
 from gateway.ledger.queries import list_abandoned, list_entries

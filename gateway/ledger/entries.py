@@ -1,16 +1,12 @@
-"""Appending to the ledger: an entry goes in once for its reference and slot, or not at all."""
+"""An entry before it is written, and the slots that make it unique for its reference."""
 
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import asdict
 
-from gateway.db import Session
-from gateway.ledger import bulk
-from gateway.ledger.projections import move
-from models import Basis, EntryLevel, LedgerEntry
+from models import Basis, EntryLevel
 
 FINAL = "final"
 ADJUSTMENT = "adjustment"
@@ -37,14 +33,3 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     disconnect_policy: str | None = None
     basis: str = Basis.REPORTED
     note: str = ""
-
-
-def append(session: Session, entries: Sequence[Entry]) -> set[str]:
-    """Write entries and move ``used`` by those that are new; the references of the new ones.
-
-    All entries of one call are of one slot, with a reference at most once.
-    """
-    rows = [asdict(entry) for entry in entries]
-    new = bulk.insert_new(session, LedgerEntry, rows, returning="reference")
-    move(session, [entry for entry in entries if entry.reference in new])
-    return new

@@ -2,14 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from gateway.db import Session
 from gateway.ledger import bulk
+from gateway.ledger.entries import Entry
 from models import ApiKey, App, EntryKind, EntryLevel, User
-
-if TYPE_CHECKING:
-    from gateway.ledger.entries import Entry
 
 # Setting an allowance back or enlarging it is no consumption.
 NOT_CONSUMPTION = (EntryKind.RESET, EntryKind.GRANT)
@@ -23,7 +20,7 @@ LEVELS = (
 )
 
 
-def move(session: Session, entries: "Iterable[Entry]") -> None:
+def move(session: Session, entries: Iterable[Entry]) -> None:
     """Add new entries to the projections of everyone they are about."""
     moving = [entry for entry in entries if entry.amount_nanos]
     for owner, column, levels in LEVELS:
