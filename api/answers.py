@@ -1,4 +1,4 @@
-"""From the core's answers to HTTP: plain bodies, and streams with heartbeats."""
+"""From the core's answers to HTTP: plain bodies and streams."""
 
 import asyncio
 from contextlib import aclosing
@@ -16,17 +16,17 @@ LIMIT_NAMES = {"r": "requests", "t": "tokens"}
 
 
 def plain(answer: PlainAnswer) -> HTTPResponse:
-    headers = _facts(answer.entry)
+    headers = _facts(answer.entry, len(answer.entry.attempts))
     headers["x-sluice-cost-usd"] = money.format_usd(answer.charge_nanos)
     return HTTPResponse(answer.body, 200, headers=headers, content_type="application/json")
 
 
-def _facts(entry: Entry) -> dict[str, str]:
+def _facts(entry: Entry, attempts: int) -> dict[str, str]:
     """What the headers of every proxied answer say."""
     headers = {
         "x-sluice-request": entry.call.reference,
         "x-sluice-model": entry.offer.slug,
-        "x-sluice-attempts": str(max(1, len(entry.attempts))),
+        "x-sluice-attempts": str(attempts),
     }
     for unit, (limit, remaining, reset_seconds) in entry.rate_limits.items():
         name = LIMIT_NAMES[unit]
@@ -43,7 +43,8 @@ async def stream(request: Request, answer: Stream) -> None:
     """
     headers = {
         **STREAM_HEADERS,
-        **_facts(answer.entry),
+        # The attempt that is under way is not on the list yet.
+        **_facts(answer.entry, len(answer.entry.attempts) + 1),
         "x-request-id": request_id(request),
     }
     patience = Patience(request, request.app.ctx.settings.api.send_timeout_seconds)

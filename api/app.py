@@ -3,7 +3,7 @@
 from sanic.config import Config
 
 from api import errors, lifecycle, middleware
-from api.context import App, AppContext
+from api.context import App, AppContext, Request
 from api.surfaces import BLUEPRINTS
 from gateway.settings import Settings
 
@@ -16,6 +16,7 @@ def create_app(settings: Settings) -> App:
         NAME,
         config=_config(settings),
         ctx=AppContext(settings=settings, is_stopping=False),
+        request_class=Request,  # type: ignore[arg-type]
         configure_logging=False,
     )
     for blueprint in BLUEPRINTS:

@@ -1,12 +1,15 @@
 """The framework's types with our contexts, so that handlers never cast."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import sanic
 from sanic.config import Config
 
 from gateway.relay import Deps
 from gateway.settings import Settings
+
+UNREADABLE = "NONE"  # the stand-in's method
 
 
 class AppContext(SimpleNamespace):
@@ -25,4 +28,13 @@ class RequestContext(SimpleNamespace):
 
 
 App = sanic.Sanic[Config, AppContext]
-Request = sanic.Request[App, RequestContext]
+
+
+class Request(sanic.Request[App, RequestContext]):
+    """A request as the framework read it, or its stand-in for one that could not be read."""
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401
+        if given["method"] == UNREADABLE:
+            # The framework would fail on the same bad address again, and answer nothing.
+            given["url_bytes"] = b"*"
+        super().__init__(**given)

@@ -10,7 +10,7 @@ from sanic.exceptions import (
     SanicException,
 )
 
-from api.context import App, Request
+from api.context import UNREADABLE, App, Request
 from api.middleware import request_id
 from gateway import log
 from gateway.errors import (
@@ -60,12 +60,18 @@ def _known(request: Request, error: Exception) -> GatewayError:
         case MethodNotAllowed():
             return MethodNotAllowedError()
         case PayloadTooLarge():
-            limit = request.app.ctx.settings.api.max_body_bytes
-            return RequestTooLargeError(f"The body is larger than {limit} bytes.")
+            return _too_large(request)
         case SanicException() if 400 <= error.status_code < 500:
             return InvalidRequestError(str(error))
         case _:
             return UnavailableError()
+
+
+def _too_large(request: Request) -> GatewayError:
+    if request.method == UNREADABLE:
+        return RequestTooLargeError("The headers are larger than this gateway accepts.")
+    limit = request.app.ctx.settings.api.max_body_bytes
+    return RequestTooLargeError(f"The body is larger than {limit} bytes.")
 
 
 def _left(_request: Request, _error: BaseException) -> HTTPResponse:

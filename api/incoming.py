@@ -1,5 +1,7 @@
 """From an HTTP request to a call of the core."""
 
+from collections.abc import Callable
+
 from api import client_address
 from api.context import Request
 from gateway import clock
@@ -22,13 +24,16 @@ def api_key(request: Request) -> str:
     raise InvalidApiKeyError("No API key was sent; use 'Authorization: Bearer <key>'.")
 
 
-def call_of(request: Request, surface: str, operation: str, decoded: Decoded) -> Call:
+def call_of(
+    request: Request, surface: str, operation: str, decode: Callable[[bytes], Decoded]
+) -> Call:
+    """The call; who presents no key at all is refused before the body is looked at."""
     return Call(
         reference=request.ctx.reference,
         surface=surface,
         operation=operation,
         api_key=api_key(request),
-        request=decoded,
+        request=decode(request.body),
         started=clock.monotonic(),
         started_ms=clock.now_ms(),
         client_ip=client_address.of(request),

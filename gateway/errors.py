@@ -187,6 +187,11 @@ class UpstreamRejectedError(UpstreamError):
     message = "The model's provider refused the request."
 
 
+class UpstreamContextLengthError(UpstreamRejectedError):
+    code = ContextLengthError.code
+    message = ContextLengthError.message
+
+
 class UpstreamRateLimitedError(UpstreamError):
     code = "upstream_rate_limited"
     status = HTTPStatus.TOO_MANY_REQUESTS

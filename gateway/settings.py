@@ -26,7 +26,6 @@ class ApiSettings(Section):
     keep_alive_seconds: float = 75
     # A client that stops reading would pin an upstream stream for ever.
     send_timeout_seconds: float = 30
-    heartbeat_seconds: float = 15
     # Addresses of proxies whose forwarding headers are believed (addresses or CIDR).
     trusted_proxies: tuple[str, ...] = ()
 

@@ -18,6 +18,7 @@ from redis.exceptions import NoScriptError, RedisError
 from gateway import log
 from gateway.admission import script
 from gateway.admission.operations import Operation, encode
+from gateway.cache import refuse_cluster
 from gateway.errors import UnavailableError
 
 MAX_BATCH = 256
@@ -173,6 +174,7 @@ class Gate:
     async def _look(self) -> None:
         async with asyncio.timeout(self._timeout):
             info = await self.redis.info("server")
+            refuse_cluster(info)
             await self.redis.script_load(script.source())
         self.run_id = info["run_id"]
         self.epoch = await self._join(self)

@@ -12,7 +12,7 @@ from gateway.admission.operations import Bump, Operation, Sweep, Trim, encode
 from gateway.cache import connect, keys
 from gateway.db import Revised
 
-PARTS = ("common", "meters", "backends", "admit", "settle", "upkeep", "dispatch")
+PARTS = ("base", "meters", "backends", "admit", "settle", "upkeep", "dispatch")
 
 Reply = list[bytes | int | list[list[bytes]]]
 

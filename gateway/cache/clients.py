@@ -1,5 +1,8 @@
 """Redis clients; every one has a time-out, because a frozen Redis answers nothing for ever."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -35,10 +38,9 @@ class RedisClusterError(Exception):
     """The configured Redis is a cluster, whose scripts cannot span keys."""
 
 
-def refuse_cluster(client: "Redis") -> None:
-    """One primary is supported; Redis Cluster would fail at the first admission."""
-    info = client.info("cluster")
-    if info.get("cluster_enabled"):
+def refuse_cluster(info: Mapping[str, Any]) -> None:
+    """Look at INFO's server section: Redis Cluster would fail at the first admission."""
+    if info.get("redis_mode") == "cluster":
         msg = (
             "Redis Cluster is not supported: admission needs all keys on one primary. "
             "Use a single Redis, Sentinel or a managed primary (docs/adr/0003)."

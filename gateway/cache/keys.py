@@ -17,6 +17,7 @@ STATE_PATTERNS = tuple(
 STREAM = PREFIX + "settlements"  # settlements waiting for the drain
 TRIMMED = PREFIX + "trimmed"  # newest stream id that the drain has taken away
 HOLDS = PREFIX + "holds"  # sorted set "user reference" → lease end in ms
+DEAD_LETTERS = PREFIX + "dead-letters"  # settlements that nobody can read, for a person
 BROKER_PREFIX = "sluice:q:"
 
 

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 
+from gateway import log
 from gateway.catalog.views import Catalog, Offer, Target
+from gateway.crypto import UnreadableSecretError
 from gateway.db import CATALOG, ReadSession
 from gateway.db.revisions import get_revision
 from models import (
@@ -24,6 +26,8 @@ from models import (
 
 Prices = dict[tuple[str, str], int]
 KEYLESS = "none"
+
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def _targets(session: ReadSession, open_secret: Callable[[str], str]) -> dict[st
         (row.scope, row.scope_id): row.factor_millionths
         for row in session.scalars(select(CostMultiplier))
     }
-    secrets: dict[str, str] = {}
+    secrets: dict[str, str | None] = {}
     rows = session.execute(
         select(BackendModel, AIModel.slug, Backend, Provider)
         .join(AIModel, AIModel.id == BackendModel.model_id)
@@ -122,33 +126,56 @@ def _targets(session: ReadSession, open_secret: Callable[[str], str]) -> dict[st
     ).all()
     targets: defaultdict[str, list[Target]] = defaultdict(list)
     for link, slug, backend, provider in rows:
-        usable = [None] if provider.auth_style == KEYLESS else keys.of(backend)
-        for key in usable:
-            if key is not None and key.id not in secrets:
-                secrets[key.id] = open_secret(key.secret_sealed)
-            targets[link.model_id].append(
-                Target(
-                    link_id=link.id,
-                    backend_id=backend.id,
-                    backend_slug=backend.slug,
-                    adapter=provider.adapter,
-                    auth_style=provider.auth_style,
-                    base_url=backend.base_url.rstrip("/"),
-                    path_templates=provider.path_templates,
-                    api_version=provider.api_version,
-                    headers=provider.headers,
-                    upstream_model=link.upstream_model or slug,
-                    region=backend.region,
-                    weight=link.weight * backend.weight,
-                    slots=backend.max_concurrency,
-                    limits=backend.limits,
-                    provider_key_id=key.id if key else None,
-                    key_weight=key.weight if key else 1,
-                    secret=secrets[key.id] if key else "",
-                    cost_factor_millionths=_factor(factors, provider, backend, key),
-                )
-            )
+        target = _keyless(link, slug, backend, provider)
+        factor = _factor(factors, provider, backend, None)
+        if provider.auth_style == KEYLESS:
+            targets[link.model_id].append(replace(target, cost_factor_millionths=factor))
+            continue
+        for key in keys.of(backend):
+            if key.id not in secrets:
+                secrets[key.id] = _opened(key, open_secret)
+            if (secret := secrets[key.id]) is not None:
+                factor = _factor(factors, provider, backend, key)
+                targets[link.model_id].append(_under_key(target, key, secret, factor))
     return targets
+
+
+def _keyless(link: BackendModel, slug: str, backend: Backend, provider: Provider) -> Target:
+    return Target(
+        link_id=link.id,
+        backend_id=backend.id,
+        backend_slug=backend.slug,
+        adapter=provider.adapter,
+        auth_style=provider.auth_style,
+        base_url=backend.base_url.rstrip("/"),
+        path_templates=provider.path_templates,
+        api_version=provider.api_version,
+        headers=provider.headers,
+        upstream_model=link.upstream_model or slug,
+        region=backend.region,
+        weight=link.weight * backend.weight,
+        slots=backend.max_concurrency,
+        limits=backend.limits,
+    )
+
+
+def _under_key(target: Target, key: ProviderKey, secret: str, factor: int) -> Target:
+    return replace(
+        target,
+        provider_key_id=key.id,
+        key_weight=key.weight,
+        secret=secret,
+        cost_factor_millionths=factor,
+    )
+
+
+def _opened(key: ProviderKey, open_secret: Callable[[str], str]) -> str | None:
+    """One key that was sealed with another secret must not take the others with it."""
+    try:
+        return open_secret(key.secret_sealed)
+    except UnreadableSecretError:
+        _log.error("provider_key_unreadable", provider_key_id=key.id, name=key.name)
+        return None
 
 
 def _factor(

@@ -36,7 +36,16 @@ def find_caller(session: ReadSession, key_hash: str) -> Caller | None:
             user.expires_at, key.expires_at, app.expires_at if app is not None else None
         ),
         disconnect_policy=key.disconnect_policy or policy.disconnect_policy,
+        address_lists=_address_lists(key, app),
     )
+
+
+def _address_lists(
+    key: ApiKey, app: App | None
+) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    owners = (key,) if app is None else (key, app)
+    lists = ((tuple(owner.ip_allow), tuple(owner.ip_deny)) for owner in owners)
+    return tuple(pair for pair in lists if any(pair))
 
 
 def _refusal(key: ApiKey, user: User, app: App | None) -> str | None:
@@ -78,6 +87,7 @@ def _policy_view(policy: Policy, revision: int) -> PolicyView:
         max_concurrency=policy.max_concurrency or None,
         max_output_tokens=policy.max_output_tokens or None,
         timezone=policy.timezone,
+        time_ranges=tuple((r["start"], r["end"]) for r in policy.available_time_ranges),
         default_model=policy.default_model,
         region=policy.region,
         region_strict=policy.region_strict,

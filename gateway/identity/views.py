@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.identity.access import address_allowed, time_allowed
+
 ALL_MODELS = "*"
 
 
@@ -27,6 +29,7 @@ class PolicyView:
     max_concurrency: int | None = None
     max_output_tokens: int | None = None
     timezone: str = "UTC"
+    time_ranges: tuple[tuple[str, str], ...] = ()
     default_model: str | None = None
     region: str | None = None
     region_strict: bool = False
@@ -53,7 +56,17 @@ class Caller:
     valid_until: dt.datetime | None
     allowance_ends_at: dt.datetime | None
     disconnect_policy: str | None
+    # Of key and app, each (allow, deny).
+    address_lists: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
 
     def allows(self, model: str) -> bool:
         """Whether key, app and policy all admit the model."""
         return (self.models is None or model in self.models) and self.policy.allows(model)
+
+    def may_come_from(self, address: str) -> bool:
+        """Whether key and app both admit the client's address."""
+        return all(address_allowed(address, *lists) for lists in self.address_lists)
+
+    def may_come_at(self, moment: dt.datetime) -> bool:
+        """Whether the policy admits this time of day."""
+        return time_allowed(moment, self.policy.time_ranges, self.policy.timezone)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from gateway.errors import (
     Blame,
+    UpstreamContextLengthError,
     UpstreamError,
     UpstreamRateLimitedError,
     UpstreamRejectedError,
@@ -59,7 +60,9 @@ class OpenAIProvider:
         if status == 404 and problem.code == MODEL_MISSING:
             return UpstreamError(blame=Blame.MODEL, upstream_status=status, vendor=message)
         if status in CALLERS_FAULT:
-            return UpstreamRejectedError(
+            is_too_long = problem.code == CONTEXT_CODE
+            rejected = UpstreamContextLengthError if is_too_long else UpstreamRejectedError
+            return rejected(
                 message,
                 blame=Blame.CALLER,
                 failover=False,

@@ -87,7 +87,7 @@ class Joiner:
             return
         if self.holds is not None and self.settler is not None:
             await self.holds.reopen()
-            await self.settler.replay_all()
+            await self.settler.replay_all(epoch)
         await gate.redis.sadd(keys.REPLAYED + epoch.decode(), self._process_id)
         await gate.redis.expire(keys.REPLAYED + epoch.decode(), 3600)
         self._replayed_for = epoch

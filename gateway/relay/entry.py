@@ -15,6 +15,7 @@ from gateway.admission import (
 from gateway.admission.events import HoldInfo, encode
 from gateway.catalog import Catalog, Offer, Target
 from gateway.errors import (
+    AddressNotAllowedError,
     GatewayError,
     InsufficientQuotaError,
     InvalidApiKeyError,
@@ -23,6 +24,7 @@ from gateway.errors import (
     ModelNotFoundError,
     ModelNotSellableError,
     NoBackendError,
+    OutsideTimeRangeError,
 )
 from gateway.identity import Caller
 from gateway.relay import meters
@@ -59,7 +61,7 @@ def refresh(deps: Deps, caller: Caller, kind: str) -> None:
 
 async def _enter(deps: Deps, call: Call, caller: Caller, catalog: Catalog) -> Entry:
     offer = catalog.find(call.request.model)
-    refusal = refusal_of(caller) or _model_refusal(caller, offer, call)
+    refusal = refusal_of(caller, call.client_ip) or _model_refusal(caller, offer, call)
     if refusal is not None or offer is None:
         # A refusal must not rest on a snapshot that has been overtaken.
         await deps.admission.check(check_of(caller, catalog))
@@ -89,13 +91,17 @@ def check_of(caller: Caller, catalog: Catalog) -> Check:
     )
 
 
-def refusal_of(caller: Caller) -> GatewayError | None:
-    """Why this key may do nothing at all, if so."""
+def refusal_of(caller: Caller, client_ip: str) -> GatewayError | None:
+    """Why this key may do nothing at all, from there and now, if so."""
     if caller.refusal is not None:
         return InvalidApiKeyError(caller.refusal)
-    if caller.valid_until is not None and caller.valid_until <= clock.now():
+    now = clock.now()
+    if caller.valid_until is not None and caller.valid_until <= now:
         return InvalidApiKeyError("This API key has expired.")
-    if caller.allowance_ends_at is not None and caller.allowance_ends_at <= clock.now():
+    if not caller.may_come_from(client_ip) or not caller.may_come_at(now):
+        from_there = caller.may_come_from(client_ip)
+        return OutsideTimeRangeError() if from_there else AddressNotAllowedError()
+    if caller.allowance_ends_at is not None and caller.allowance_ends_at <= now:
         return InsufficientQuotaError("The allowance of this API key has expired.")
     return None
 

@@ -46,7 +46,7 @@ class Source:
         except StopAsyncIteration:
             self.is_over = True
             rest = self._splitter.rest()
-            return [self.watcher.see(rest + b"\n\n")] if rest.strip() else []
+            return self._see([rest + b"\n\n"] if rest.strip() else [])
         except asyncio.CancelledError:
             # Whoever drains after the client left reads on where this was cancelled.
             self._chunks = self._response.chunks()
@@ -55,6 +55,10 @@ class Source:
             events = self._splitter.feed(data)
         except sse.EventTooLargeError as error:
             raise UpstreamInterruptedError from error
+        return self._see(events)
+
+    def _see(self, events: list[bytes]) -> list[Seen]:
+        """What is not even JSON would stop a client's SDK, so it stays here."""
         return [seen for event in events if not (seen := self.watcher.see(event)).is_garbage]
 
     async def close(self) -> None:

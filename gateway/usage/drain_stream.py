@@ -12,7 +12,6 @@ from gateway.admission.events import HoldInfo, Settlement
 from gateway.cache import keys
 from models import EntryKind
 
-DEAD_LETTERS = keys.PREFIX + "dead-letters"
 MAX_DEAD_LETTERS = 10_000
 BEGINNING = "0-0"
 
@@ -95,7 +94,7 @@ def put_aside(
     """Keep an entry that cannot be written for a person to look at; the newest are kept."""
     _log.error("settlement_put_aside", entry=entry_id, error=repr(error))
     kept = {**fields, b"id": entry_id, b"error": repr(error)[:500]}
-    client.xadd(DEAD_LETTERS, kept, maxlen=MAX_DEAD_LETTERS, approximate=False)  # type: ignore[arg-type]
+    client.xadd(keys.DEAD_LETTERS, kept, maxlen=MAX_DEAD_LETTERS, approximate=False)  # type: ignore[arg-type]
 
 
 def put_event_aside(client: Redis, event: StreamEvent, error: Exception) -> None:

@@ -37,6 +37,8 @@ class Segment:
     under_way: int = 0  # lines told to Redis and not answered yet
     newest_id: str = field(default="0-0")  # of the settlement stream
     needs_replay: bool = False
+    replayed_for: bytes = b""  # the epoch into which this many lines were brought again
+    replayed_lines: int = 0
 
     def lines(self) -> Iterator[bytes]:
         """Complete lines; the torn end of a crash is left out."""

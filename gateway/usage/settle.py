@@ -8,6 +8,7 @@ repeated from the journal until the drain's watermark has passed the line.
 import asyncio
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from gateway import log
@@ -63,15 +64,24 @@ class Settler:
             replay=replay,
         )
 
-    async def replay(self, segment: Segment) -> None:
-        """Tell Redis every line of a segment again; raises GateClosedError."""
+    async def replay(self, segment: Segment, epoch: bytes) -> None:
+        """Tell Redis every line of a segment again; raises GateClosedError.
+
+        What was not taken last time is where the next time begins: else the same first lines
+        could fill a stream that is nearly full again and again.
+        """
         segment.needs_replay = True
-        operations = [operation for line in segment.lines() if (operation := self._replayed(line))]
-        for start in range(0, len(operations), REPLAY_AT_ONCE):
-            replies = await self._gate.run_many(operations[start : start + REPLAY_AT_ONCE])
-            for reply in replies:
+        if segment.replayed_for != epoch:
+            segment.replayed_for, segment.replayed_lines = epoch, 0
+        lines = islice(segment.lines(), segment.replayed_lines, None)
+        while batch := list(islice(lines, REPLAY_AT_ONCE)):
+            operations = [operation for line in batch if (operation := self._replayed(line))]
+            replies = await self._gate.run_many(operations)
+            for taken, reply in enumerate(replies):
                 if not _take(segment, reply):
+                    segment.replayed_lines += taken
                     raise GateClosedError
+            segment.replayed_lines += len(batch)
         segment.needs_replay = False
 
     def _replayed(self, line: bytes) -> Settle | None:
@@ -81,14 +91,14 @@ class Settler:
             _log.error("journal_line_unreadable", error=repr(error), line=line[:200])
             return None
 
-    async def replay_all(self) -> None:
-        """Bring everything this process still keeps into the stream; raises GateClosedError.
+    async def replay_all(self, epoch: bytes) -> None:
+        """Bring everything this process still keeps into an epoch; raises GateClosedError.
 
         The journals of processes that died are nobody else's by now.
         """
         self._journal.adopt()
         for segment in self._journal.segments():
-            await self.replay(segment)
+            await self.replay(segment, epoch)
 
     async def tend(self, epoch: str, watermark: str) -> None:
         """Remove drained segments, adopt those of dead processes, repeat what was not taken.
@@ -106,7 +116,7 @@ class Settler:
                 continue
             if segment.needs_replay:
                 with suppress(GateClosedError):  # one that is not taken must not stop the others
-                    await self.replay(segment)
+                    await self.replay(segment, self._gate.epoch)
             elif is_current and not _is_after(segment.newest_id, watermark):
                 self._journal.remove(segment)
 

@@ -1,7 +1,9 @@
 """Alembic's entry: one connection, one transaction, a lock against a second migrator."""
 
+import sqlite3
+
 from alembic import context
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from models import Base
@@ -16,13 +18,26 @@ def is_ours(obj: object, name: str | None, kind: str, *_: object) -> bool:
     return not (table or "").startswith(PARTITIONED)
 
 
+def prepare(connection: sqlite3.Connection, _: object) -> None:
+    """The driver's own transaction control would commit before every CREATE TABLE."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA busy_timeout=30000")
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def begin(connection: Connection) -> None:
+    """The write lock first: a second migrator waits here, and then finds nothing to do."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
 engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
+if engine.dialect.name == "sqlite":
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", begin)
 with engine.begin() as connection:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL lock_timeout = '30s'"))
         connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-    else:
-        connection.execute(text("PRAGMA journal_mode=WAL"))
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

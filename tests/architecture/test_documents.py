@@ -24,17 +24,19 @@ DOCS = ROOT / "docs"
 # What an operator finds in records instead of the code of an error.
 RECORD_CODES = "## In records only"
 FILE = re.compile(r"(?:api|beat|bin|docs|gateway|models|tests|workers)/[\w./*-]*[\w*]/?")
-# Made by these packages' users, or named as what may not be.
-NOT_FILES = frozenset(("docs/adr/NNNN-title.md",))
 
 
-def _rows(path: Path) -> Iterator[list[str]]:
+def _rows(text: str) -> Iterator[list[str]]:
     """Cells of all tables of a document, heads left out."""
-    lines = path.read_text().splitlines()
+    lines = text.splitlines()
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
         is_head = following.startswith("| ---")
         if line.startswith("| ") and not line.startswith("| ---") and not is_head:
             yield [cell.strip() for cell in line.strip("| ").split(" | ")]
+
+
+def _text(name: str) -> str:
+    return (DOCS / name).read_text()
 
 
 # Settings
@@ -67,13 +69,13 @@ def _default(field: FieldInfo) -> str:
 def test_every_setting_is_documented_with_its_default() -> None:
     documented = {
         tuple(re.findall(r"`([^`]+)`", names)): default.strip("`")
-        for names, default, _ in _rows(DOCS / "settings.md")
+        for names, default, _ in _rows(_text("settings.md"))
     }
     assert documented == dict(_variables())
 
 
 def test_every_setting_says_what_it_means() -> None:
-    assert [row[0] for row in _rows(DOCS / "settings.md") if len(row[2]) < 8] == []
+    assert [row[0] for row in _rows(_text("settings.md")) if len(row[2]) < 8] == []
 
 
 def test_every_setting_is_read_somewhere() -> None:
@@ -137,16 +139,13 @@ def _described(error: type[GatewayError]) -> tuple[str, str, str, str]:
 
 
 def _documented_errors() -> list[list[str]]:
-    text = (DOCS / "errors.md").read_text().partition(RECORD_CODES)[0]
-    return [row for row in _rows(DOCS / "errors.md") if f"| {row[0]} |" in text]
+    return list(_rows(_text("errors.md").partition(RECORD_CODES)[0]))
 
 
 def test_every_error_is_documented_as_clients_see_it() -> None:
     _import_everything()
     real = {_described(error) for error in _subclasses(GatewayError)}
-    documented = {
-        tuple(cell.strip("`") for cell in row[:4]) for row in _documented_errors() if len(row) > 4
-    }
+    documented = {tuple(cell.strip("`") for cell in row[:4]) for row in _documented_errors()}
     assert documented == real
 
 
@@ -156,8 +155,24 @@ def test_every_documented_error_says_when_whose_and_what_to_do() -> None:
     assert {row[5] for row in rows} <= {"caller", "operator", "provider", "gateway"}
 
 
+def test_an_error_that_nobody_raises_is_said_to_be_reserved() -> None:
+    _import_everything()
+    used = {
+        name
+        for source in python_files(*PRODUCT)
+        if source.path != "gateway/errors.py"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Name | ast.Attribute)
+        for name in (node.id if isinstance(node, ast.Name) else node.attr,)
+    }
+    own = [error for error in _subclasses(GatewayError) if error.__module__ == "gateway.errors"]
+    reserved = {error.code for error in own if error.__name__ not in used}
+    said = re.search(r"^Reserved,.*?\n\n", _text("errors.md"), re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", said[0] if said else "")) == reserved
+
+
 def test_every_code_that_only_records_have_is_documented() -> None:
-    documented = (DOCS / "errors.md").read_text()
+    documented = _text("errors.md")
     codes = {
         keyword.value.value
         for source in python_files(*PRODUCT)
@@ -177,17 +192,17 @@ def test_every_dependency_is_explained_with_the_version_we_allow() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     allowed = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     specs = {spec.partition(";")[0].strip() for spec in allowed}
-    rows = list(_rows(DOCS / "dependencies.md"))
+    rows = list(_rows(_text("dependencies.md")))
     assert {row[0].strip("`") for row in rows} == specs
     assert [row[0] for row in rows if len(row) != 4 or not all(row)] == []
 
 
-@pytest.mark.parametrize("document", list_documents(), ids=lambda path: path.name)
+@pytest.mark.parametrize("document", list_documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_document_names_only_files_that_exist(document: Path) -> None:
     text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
     quoted = [quote for quote in re.findall(r"`([^`\s]+)`", text) if FILE.fullmatch(quote)]
     linked = re.findall(r"\]\(([^)#:\s]+)[^)]*\)", text)
-    missing = [name for name in quoted if name not in NOT_FILES and not _exists(ROOT, name)]
+    missing = [name for name in quoted if not _exists(ROOT, name)]
     missing += [name for name in linked if not _exists(document.parent, name)]
     assert missing == []
 

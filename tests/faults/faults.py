@@ -25,6 +25,7 @@ class World:
         self.load = load
         self.dice = random.Random(seed)  # noqa: S311
         self.broken: set[str] = set()
+        self.paused: set[str] = set()
 
     def linger(self) -> None:
         """The load goes on meanwhile; that is what is waited for."""
@@ -110,6 +111,7 @@ def api_killed(world: World) -> None:
 def api_paused(world: World) -> None:
     """Longer than its leases: its calls are given up for dead, and settle late."""
     api = world.dice.choice(world.stack.apis)
+    world.paused.add(api.url)
     api.pause()
     time.sleep(3)
     api.resume()

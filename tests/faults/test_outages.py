@@ -17,7 +17,10 @@ from tests.stack import Stack
 
 KINDS = (PLAIN, STREAM, PLAIN, STREAM, PLAIN, LEAVE, PLAIN, GONE)
 MODELS = {"chat": {"upstream": "sim-chat-n10-d10"}}
+FAULTS = {"sqlite": faults.SQLITE, "postgres": faults.POSTGRES}
 SEED = 20_251
+# So many of them break whenever all tests are run.
+OFTEN = 5
 ENOUGH_BEFORE = 60
 ENOUGH_AFTER = 60
 
@@ -42,7 +45,7 @@ def break_under_load(stack: Stack, order: Sequence[Fault], seed: int) -> list[Ou
             served = count_served(load)
             stack.wait_for(lambda: count_served(load) > served + ENOUGH_AFTER, 30)  # noqa: B023
         outcomes = load.stop()
-    check_answers(outcomes, world.broken)
+    check_answers(outcomes, world.broken, world.paused)
     check_sound(stack)
     check_money(stack, outcomes)
     return outcomes
@@ -52,36 +55,42 @@ def count_served(load: Load) -> int:
     return sum(outcome.is_complete for outcome in load.outcomes())
 
 
-@pytest.mark.parametrize("fault", faults.SQLITE[:-2] + faults.SQLITE[-1:])
-def test_nothing_is_lost_on_sqlite(
-    sqlite_url: str, redis_server: RedisServer, state_dir: Path, fault: Fault
+def break_in_turn(
+    request: pytest.FixtureRequest, engine: str, order: Sequence[Fault], seed: int
 ) -> None:
-    with running(sqlite_url, redis_server, state_dir, worker=False) as stack:
-        break_under_load(stack, [fault], SEED)
+    url: str = request.getfixturevalue(f"{engine}_url")
+    redis: RedisServer = request.getfixturevalue("redis_server")
+    state_dir: Path = request.getfixturevalue("state_dir")
+    with running(url, redis, state_dir, worker=True) as stack:
+        break_under_load(stack, order, seed)
 
 
-def test_nothing_is_lost_on_postgres_whatever_breaks(
-    postgres_url: str, redis_server: RedisServer, state_dir: Path
+def shuffled(engine: str, seed: int) -> list[Fault]:
+    order = list(FAULTS[engine])
+    random.Random(seed).shuffle(order)  # noqa: S311
+    return order
+
+
+@pytest.mark.parametrize("engine", FAULTS)
+def test_nothing_is_lost_whatever_breaks(request: pytest.FixtureRequest, engine: str) -> None:
+    break_in_turn(request, engine, shuffled(engine, SEED)[:OFTEN], SEED)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize(
+    ("engine", "fault"), [(engine, fault) for engine, all_ in FAULTS.items() for fault in all_]
+)
+def test_nothing_is_lost_when_one_thing_breaks_again_and_again(
+    request: pytest.FixtureRequest, engine: str, fault: Fault
 ) -> None:
-    order = [faults.database_stopped, faults.worker_killed, faults.redis_killed, faults.api_killed]
-    random.Random(SEED).shuffle(order)  # noqa: S311
-    with running(postgres_url, redis_server, state_dir, worker=True) as stack:
-        break_under_load(stack, order, SEED)
+    break_in_turn(request, engine, [fault] * 3, SEED)
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
-def test_nothing_is_lost_whatever_breaks_in_whatever_order(
-    request: pytest.FixtureRequest,
-    redis_server: RedisServer,
-    state_dir: Path,
-    engine: str,
-    seed: int,
+@pytest.mark.parametrize("engine", FAULTS)
+def test_nothing_is_lost_in_whatever_order_things_break(
+    request: pytest.FixtureRequest, engine: str, seed: int
 ) -> None:
-    order = list(faults.POSTGRES if engine == "postgres" else faults.SQLITE)
-    random.Random(seed).shuffle(order)  # noqa: S311
-    url: str = request.getfixturevalue(f"{engine}_url")
-    with running(url, redis_server, state_dir, worker=True) as stack:
-        break_under_load(stack, order, seed)
+    break_in_turn(request, engine, shuffled(engine, seed), seed)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from models import User
-from sqlalchemy import select
 from tests.faults.accounts import settle_down
 from tests.faults.clients import GONE, LEAVE, PLAIN, STREAM, Outcome
 from tests.faults.load import Load

@@ -88,7 +88,7 @@ def test_an_unreadable_entry_is_put_aside_and_the_others_are_written(
     )
     drained = usage.drain_once(database, client, DRAIN, "one")
     assert (drained.count, drained.remaining) == (1, 0)
-    assert client.xlen(drain_stream.DEAD_LETTERS) == 3
+    assert client.xlen(keys.DEAD_LETTERS) == 3
     assert kinds(database) == [("final", "charge", CHARGE)]
 
 
@@ -105,7 +105,7 @@ def test_a_value_that_the_database_refuses_does_not_cost_its_neighbours(
     assert drained.remaining == 0
     if database.is_postgres:
         assert count(database, RequestRecord) == 7
-        assert client.xlen(drain_stream.DEAD_LETTERS) == 2
+        assert client.xlen(keys.DEAD_LETTERS) == 2
     with database.snapshot() as session:
         nanos = count(database, RequestRecord) * CHARGE
         assert all_agree(read_totals(session), nanos)
@@ -130,7 +130,7 @@ def test_a_database_without_its_tables_puts_nothing_aside(
         session.connection().exec_driver_sql("ALTER TABLE attempts RENAME TO elsewhere")
     with pytest.raises((DatabaseDownError, ProgrammingError)):
         usage.drain_once(database, client, DRAIN, "one")
-    assert (client.xlen(keys.STREAM), client.xlen(drain_stream.DEAD_LETTERS)) == (1, 0)
+    assert (client.xlen(keys.STREAM), client.xlen(keys.DEAD_LETTERS)) == (1, 0)
     assert count(database, LedgerEntry) == 0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.upstream import text, tokens
 from tests.upstream.answering import Choice, Wish, choose, interleave
-from tests.upstream.openai_common import (
+from tests.upstream.openai_shapes import (
     CREATED,
     FINGERPRINT,
     answer_headers,

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.upstream import tokens
 from tests.upstream.answering import Choice, Wish, choose
-from tests.upstream.openai_common import (
+from tests.upstream.openai_shapes import (
     CREATED,
     FINGERPRINT,
     answer_headers,

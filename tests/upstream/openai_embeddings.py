@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from tests.upstream import tokens
-from tests.upstream.openai_common import answer_headers, encode, error_reply, missing
+from tests.upstream.openai_shapes import answer_headers, encode, error_reply, missing
 from tests.upstream.reply import Call, Reply
 
 DEFAULT_DIMENSIONS = 1536

@@ -1,6 +1,6 @@
 """GET /models with the names a demo should offer, and GET /models/{id} for any name."""
 
-from tests.upstream.openai_common import CREATED, answer_headers, encode
+from tests.upstream.openai_shapes import CREATED, answer_headers, encode
 from tests.upstream.reply import Call, Reply
 
 DEMO_MODELS = ("demo-chat", "demo-chat-mini", "demo-reasoner", "demo-embedding", "demo-moderation")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.upstream.openai_common import answer_headers, encode, missing
+from tests.upstream.openai_shapes import answer_headers, encode, missing
 from tests.upstream.reply import Call, Reply
 from tests.upstream.text import plain_text
 

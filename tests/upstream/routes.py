@@ -11,7 +11,7 @@ from tests.upstream import (
     openai_models,
     openai_moderations,
 )
-from tests.upstream.openai_common import OPENAI
+from tests.upstream.openai_shapes import OPENAI
 from tests.upstream.reply import Answer, Call, Reply, Vendor
 
 

@@ -14,7 +14,7 @@ chat = Blueprint("openai_chat")
 @chat.post("/chat/completions")
 async def create(request: Request) -> HTTPResponse | None:
     deps = request.app.ctx.deps
-    call = call_of(request, "openai", "chat", passthrough.decode(request.body))
+    call = call_of(request, "openai", "chat", passthrough.decode)
     if call.request.stream:
         await answers.stream(request, await open_stream(deps, call))
         return None

@@ -13,7 +13,7 @@ embeddings = Blueprint("openai_embeddings")
 
 @embeddings.post("/embeddings")
 async def create(request: Request) -> HTTPResponse:
-    call = call_of(request, "openai", "embeddings", openai_embeddings.decode(request.body))
+    call = call_of(request, "openai", "embeddings", openai_embeddings.decode)
     return answers.plain(await call_plain(request.app.ctx.deps, call, _read))
 
 

@@ -10,17 +10,20 @@ from typing import Annotated, Any
 
 import msgspec
 
-from gateway.errors import InvalidRequestError
-from gateway.protocols import estimate
+from gateway.protocols import bodies, estimate
 
 MAX_CHOICES = 128
+# More than any model says, and little enough for its price to be counted.
+MAX_OUTPUT_TOKENS = 2**31 - 1
+LIMIT_FIELDS = ("max_completion_tokens", "max_tokens")
+USAGE_ONLY = msgspec.Raw(b'{"include_usage":true}')
 
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_OUTPUT_TOKENS)]
 
 
 class _Message(msgspec.Struct):
     role: str
-    content: msgspec.Raw = msgspec.Raw(b"null")
+    content: str | list[msgspec.Raw] | None = None
 
 
 class _StreamOptions(msgspec.Struct):
@@ -28,13 +31,17 @@ class _StreamOptions(msgspec.Struct):
 
 
 class _Known(msgspec.Struct):
-    model: str
+    model: Annotated[str, msgspec.Meta(min_length=1)]
     messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
-    max_tokens: Positive | None = None
-    max_completion_tokens: Positive | None = None
+    max_tokens: Limit | None = None
+    max_completion_tokens: Limit | None = None
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)] | None = None
+
+    @property
+    def include_usage(self) -> bool:
+        return self.stream_options is not None and bool(self.stream_options.include_usage)
 
 
 _known = msgspec.json.Decoder(_Known)
@@ -44,7 +51,10 @@ encode = msgspec.json.encode
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """A decoded chat request; ``fields`` are its top-level values as bytes."""
+    """A decoded chat request; ``fields`` are its top-level values as bytes.
+
+    A stream's ``stream_options`` ask for the usage that the gateway bills by, always.
+    """
 
     model: str
     stream: bool
@@ -66,62 +76,47 @@ class ChatRequest:
         if upstream_model != self.model:
             fields["model"] = upstream_model
         if max_output_tokens is not None and max_output_tokens != self.max_output_tokens:
-            fields[self._limit_field(output_field)] = max_output_tokens
-        if self.stream and not self.include_usage:
-            fields["stream_options"] = _with_usage(self.fields.get("stream_options"))
+            _clamp(fields, max_output_tokens, output_field)
         return encode(fields)
 
-    def _limit_field(self, default: str) -> str:
-        for name in ("max_completion_tokens", "max_tokens"):
-            if name in self.fields and bytes(self.fields[name]) != b"null":
-                return name
-        return default
+
+def _clamp(fields: dict[str, Any], most: int, output_field: str) -> None:
+    """No limit says more than ``most``, whichever of them the vendor reads; one does say it."""
+    limits = {name: _number(fields.get(name)) for name in LIMIT_FIELDS}
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    for name, limit in (given or {output_field: most}).items():
+        fields[name] = min(limit, most)
 
 
-def _with_usage(given: msgspec.Raw | None) -> dict[str, Any]:
-    """The client's stream options with the usage event that the gateway bills by."""
-    options = msgspec.json.decode(given) if given is not None else None
-    return {**(options or {}), "include_usage": True}
+def _number(value: object) -> int | None:
+    number = msgspec.json.decode(value) if isinstance(value, msgspec.Raw) else value
+    return number if isinstance(number, int) else None
 
 
 def decode(body: bytes) -> ChatRequest:
     """Read a chat request; raises InvalidRequestError naming the field."""
-    try:
-        text_is_valid(body)
-        known = _known.decode(body)
-        fields = _fields.decode(body)
-    except msgspec.ValidationError as error:
-        raise invalid_field(error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequestError(f"The body is not valid JSON: {error}") from error
-    except RecursionError as error:
-        raise InvalidRequestError("The body is nested too deeply.") from error
-    options = known.stream_options
+    known = bodies.read(_known, body)
+    fields = bodies.read(_fields, body)
+    include_usage = known.include_usage
+    if known.stream and not include_usage:
+        fields["stream_options"] = _with_usage(fields.get("stream_options"))
+    limits = [limit for limit in (known.max_completion_tokens, known.max_tokens) if limit]
+    tools = fields.get("tools")
     return ChatRequest(
         model=known.model,
         stream=bool(known.stream),
-        include_usage=options is not None and bool(options.include_usage),
+        include_usage=include_usage,
         choices=known.n or 1,
-        max_output_tokens=known.max_completion_tokens or known.max_tokens,
+        max_output_tokens=max(limits, default=None),
         prompt_tokens=estimate.prompt_tokens(bytes(fields["messages"]))
-        + (estimate.prompt_tokens(bytes(fields["tools"])) if "tools" in fields else 0),
+        + (estimate.prompt_tokens(bytes(tools)) if tools is not None else 0),
         fields=fields,
     )
 
 
-def text_is_valid(body: bytes) -> None:
-    """Raw values are not looked into, so that invalid UTF-8 has to be found before."""
-    if not body.isascii():
-        body.decode()
-
-
-def invalid_field(error: msgspec.ValidationError) -> InvalidRequestError:
-    """What msgspec says, "Expected `int`, got `str` - at `$.n`" with the field as our ``param``."""
-    text, _, path = str(error).partition(" - at `$")
-    name = path.rstrip("`").lstrip(".") or _missing(text)
-    return InvalidRequestError(f"Invalid value for '{name}': {text}." if name else text, param=name)
-
-
-def _missing(text: str) -> str | None:
-    _, found, rest = text.partition("required field `")
-    return rest.rstrip("`") if found else None
+def _with_usage(given: msgspec.Raw | None) -> msgspec.Raw:
+    """The client's stream options with the usage event added."""
+    if given is None or bytes(given) == b"null":
+        return USAGE_ONLY
+    options = bodies.read(_fields, bytes(given))
+    return msgspec.Raw(encode({**options, "include_usage": True}))

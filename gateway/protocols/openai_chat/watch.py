@@ -57,6 +57,7 @@ def _text_of_parts(content: object) -> str:
 
 
 class _Choice(msgspec.Struct):
+    index: int | None = None
     delta: _Said | None = None
     message: _Said | None = None
     finish_reason: str | None = None
@@ -70,6 +71,7 @@ class _Chunk(msgspec.Struct):
 
 
 _chunks = msgspec.json.Decoder(_Chunk)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Seen(msgspec.Struct):
@@ -97,23 +99,31 @@ class Watcher:
         self._asked = asked_model
         self._swap: tuple[bytes, bytes] | None = None
         self._named: str | None = None
+        self._started: set[int | None] = set()  # choices, by index
+        self._ended: set[int | None] = set()
         self.usage: Usage | None = None
-        self.finished = False
         self.garbage = 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every choice that was begun has said why it ended."""
+        return bool(self._ended) and self._started <= self._ended
 
     def see(self, event: bytes) -> Seen:
         data = sse.data_of(event)
         if not data:
             return Seen(event)
-        if data == DONE:
+        if data.startswith(b"[") and data.strip() == DONE:
             return Seen(event, is_done=True)
         try:
             return self._read(event, _chunks.decode(data), data)
         except msgspec.ValidationError:
-            return Seen(event, is_content=True)  # JSON of a shape we do not know: not ours to drop
+            if data.lstrip().startswith(b"{"):
+                return Seen(event, is_content=True)  # of a shape we do not know: not ours to drop
         except NOT_JSON:
-            self.garbage += 1
-            return Seen(event, is_garbage=True)
+            pass
+        self.garbage += 1
+        return Seen(event, is_garbage=True)
 
     def _read(self, event: bytes, chunk: _Chunk, data: bytes) -> Seen:
         if chunk.error or (event.startswith(b"event") and sse.name_of(event) == b"error"):
@@ -121,22 +131,27 @@ class Watcher:
         if chunk.usage is not None:
             self.usage = openai_usage.read(chunk.usage) or self.usage
         if chunk.model is not None and chunk.model != self._asked:
-            event = self._renamed(event, chunk.model)
+            event = self._renamed(event, data, chunk.model)
         if not chunk.choices:
             return Seen(event, is_usage_only=chunk.usage is not None)
         text, finished = "", False
         for choice in chunk.choices:
             if choice.delta is not None:
                 text += choice.delta.text()
-            finished = finished or choice.finish_reason is not None
-        self.finished = self.finished or finished
+            self._started.add(choice.index)
+            if choice.finish_reason is not None:
+                self._ended.add(choice.index)
+                finished = True
         return Seen(event, text=text, is_content=bool(text), is_finish=finished)
 
-    def _renamed(self, event: bytes, model: str) -> bytes:
+    def _renamed(self, event: bytes, data: bytes, model: str) -> bytes:
         if self._named != model:
             self._named = model
             self._swap = swap_of(event, model, self._asked)
-        return event.replace(*self._swap, 1) if self._swap else event
+        if self._swap is not None and self._swap[0] in event:
+            return event.replace(*self._swap)
+        name = sse.name_of(event)
+        return sse.frame(rebuilt(data, self._asked), name.decode() if name else None)
 
 
 def swap_of(document: bytes, model: str, asked: str) -> tuple[bytes, bytes] | None:
@@ -147,6 +162,11 @@ def swap_of(document: bytes, model: str, asked: str) -> tuple[bytes, bytes] | No
         if old in document:
             return old, member + msgspec.json.encode(asked)
     return None
+
+
+def rebuilt(document: bytes, asked: str) -> bytes:
+    """For those who write the member in a way of their own, with escapes or more spaces."""
+    return msgspec.json.encode({**_fields.decode(document), "model": asked})
 
 
 class Answer(msgspec.Struct):
@@ -163,11 +183,11 @@ def read_answer(body: bytes, asked_model: str) -> Answer | None:
         chunk = _chunks.decode(body)
     except NOT_JSON:
         return None
-    if not chunk.choices or chunk.error:
+    if not chunk.choices or chunk.error or any(c.message is None for c in chunk.choices):
         return None
     if chunk.model is not None and chunk.model != asked_model:
         swap = swap_of(body, chunk.model, asked_model)
-        body = body.replace(*swap, 1) if swap else body
+        body = body.replace(*swap) if swap else rebuilt(body, asked_model)
     usage = openai_usage.read(chunk.usage)
     said = "" if usage else "".join(c.message.text() for c in chunk.choices if c.message)
     return Answer(body, usage, text_tokens(said))

@@ -1,0 +1,297 @@
+"""The official ``openai`` package: every failure is the SDK's own exception, and costs nothing."""
+
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from openai.types.chat import ChatCompletionChunk
+
+from models import RequestRecord
+from tests.stack import Stack
+from tests.stack.books import wait_for_settled
+from tests.stack.isolated import add_isolated_models
+from tests.stack.of_module import stack_of_module
+
+MESSAGES: list[Any] = [{"role": "user", "content": "hello"}]
+INPUT_NANOS, OUTPUT_NANOS = 1_000, 10_000  # one token at the prices of the stack
+SAID = "".join(f" tok{index:05d}" for index in range(10))
+# upstream model, exception, status, code
+FAILURES: dict[str, tuple[str, type[openai.APIStatusError], int, str | None]] = {
+    "limited": ("sim-chat-e429-ra7", openai.RateLimitError, 429, "upstream_rate_limited"),
+    "refusing": ("sim-chat-policy", openai.BadRequestError, 400, "upstream_rejected"),
+    "too-long": ("sim-chat-ctx", openai.BadRequestError, 400, "context_length_exceeded"),
+    "invalid": ("sim-chat-e422", openai.BadRequestError, 400, "upstream_rejected"),
+    "broken": ("sim-chat-e500", openai.InternalServerError, 502, "upstream_error"),
+    "busy": ("sim-chat-e503", openai.InternalServerError, 502, "upstream_error"),
+    "overloaded": ("sim-chat-e529", openai.InternalServerError, 502, "upstream_error"),
+    "moved": ("sim-chat-e302", openai.InternalServerError, 502, "upstream_error"),
+    "locked": ("sim-chat-e401", openai.InternalServerError, 502, "upstream_error"),
+    "forbidden": ("sim-chat-e403", openai.InternalServerError, 502, "upstream_error"),
+    "unknown-there": ("sim-chat-e404", openai.InternalServerError, 502, "upstream_error"),
+    "out-of-money": ("sim-chat-quota", openai.InternalServerError, 502, "upstream_error"),
+    "gone": ("sim-chat-refuse", openai.InternalServerError, 502, "upstream_error"),
+    "garbled": ("sim-chat-badjson", openai.InternalServerError, 502, "upstream_error"),
+    "page": ("sim-chat-html", openai.InternalServerError, 502, "upstream_error"),
+    "empty": ("sim-chat-empty", openai.InternalServerError, 502, "upstream_error"),
+    "cut-at-once": ("sim-chat-k0", openai.InternalServerError, 502, "upstream_interrupted"),
+}
+NO_STREAMS = {"moved", "garbled", "page", "empty"}  # no event comes, so there is no answer
+ONLY_STREAMS = {
+    "whole": ("sim-chat-jsonstream", "upstream_interrupted"),
+    "says-nothing": ("sim-chat-c1", "upstream_interrupted"),
+    "fails-at-once": ("sim-chat-err1", "upstream_error"),
+    "ends-at-once": ("sim-chat-midfinish1", "upstream_interrupted"),
+}
+BROKEN_STREAMS = {
+    "reset": "sim-chat-n10-k5",
+    "closed": "sim-chat-n10-c5",
+    "failed": "sim-chat-n10-err5",
+    "unfinished": "sim-chat-n10-midfinish5",
+}
+
+
+@pytest.fixture(scope="module")
+def stack(sqlite_template: Path) -> Generator[Stack]:
+    with stack_of_module(sqlite_template) as running:
+        upstreams = {name: failure[0] for name, failure in FAILURES.items()}
+        upstreams |= {name: upstream for name, (upstream, _) in ONLY_STREAMS.items()}
+        add_isolated_models(running, upstreams | BROKEN_STREAMS)
+        yield running
+
+
+@pytest.fixture
+def client(stack: Stack) -> Generator[openai.OpenAI]:
+    with stack.openai() as opened:
+        yield opened
+
+
+@pytest.fixture
+def people(stack: Stack) -> Generator["People"]:
+    with ExitStack() as clients:
+        yield People(stack, clients)
+
+
+def record_of(stack: Stack, error: openai.APIStatusError) -> RequestRecord:
+    """The record of a failed call, which has the request's id as the client chose none."""
+    assert error.request_id is not None
+    record, entry = wait_for_settled(stack, error.request_id)
+    assert (entry.kind, entry.amount_nanos) == ("release", 0)
+    return record
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", FAILURES)
+def test_a_failed_upstream_is_the_sdks_own_exception_and_costs_nothing(
+    stack: Stack, client: openai.OpenAI, model: str, *, stream: bool
+) -> None:
+    upstream, kind, status, code = FAILURES[model]
+    # What one call did to the health of a backend must not decide the other.
+    name = f"{model}-{stream}"
+    add_isolated_models(stack, {name: upstream})
+    with pytest.raises(kind) as failed:
+        client.chat.completions.create(model=name, messages=MESSAGES, stream=stream)
+    error = failed.value
+    if stream and model in NO_STREAMS:
+        code = "upstream_interrupted"
+    assert (error.status_code, error.code) == (status, code)
+    assert error.type is not None
+    for secret in ("sk-", "http", "org-demo", "openai.com", "127.0.0.1"):
+        assert secret not in str(error)
+    record = record_of(stack, error)
+    assert (record.status, record.http_status) == ("failed", status)
+    assert (record.charge_nanos, record.error_code, record.attempts) == (0, code, 1)
+
+
+def test_the_vendors_words_reach_the_caller_cleaned(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as failed:
+        client.chat.completions.create(model="too-long", messages=MESSAGES)
+    assert "maximum context length is 8192 tokens" in str(failed.value)
+    assert failed.value.param == "messages"
+    with pytest.raises(openai.BadRequestError) as failed:
+        client.chat.completions.create(model="refusing", messages=MESSAGES)
+    assert "content management policy" in str(failed.value)
+
+
+def test_the_vendors_retry_after_reaches_the_caller(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.RateLimitError) as failed:
+        client.chat.completions.create(model="limited", messages=MESSAGES)
+    assert failed.value.response.headers["retry-after"] == "7"
+
+
+@pytest.mark.parametrize("model", ONLY_STREAMS)
+def test_a_stream_that_breaks_before_its_first_word_is_an_error_with_a_status(
+    stack: Stack, client: openai.OpenAI, model: str
+) -> None:
+    with pytest.raises(openai.InternalServerError) as failed:
+        client.chat.completions.create(model=model, messages=MESSAGES, stream=True)
+    assert (failed.value.status_code, failed.value.code) == (502, ONLY_STREAMS[model][1])
+    assert record_of(stack, failed.value).charge_nanos == 0
+
+
+@pytest.mark.parametrize("model", BROKEN_STREAMS)
+def test_a_stream_that_breaks_half_way_ends_in_an_error_and_never_in_done(
+    stack: Stack, client: openai.OpenAI, model: str
+) -> None:
+    with client.chat.completions.with_streaming_response.create(
+        model=model, messages=MESSAGES, stream=True
+    ) as response:
+        reference = response.headers["x-sluice-request"]
+        words: list[str] = []
+        with pytest.raises(openai.APIError) as broken:
+            listen(response.parse(), words)
+    assert broken.value.code in {"upstream_interrupted", "upstream_error"}
+    assert broken.value.type == "server_error"
+    said = "".join(words)
+    assert said == SAID[: 4 * len(" tok00000")]
+    with stack.http() as http:
+        body = {"model": model, "messages": MESSAGES, "stream": True}
+        sent = http.post("/v1/chat/completions", json=body).text
+    assert "[DONE]" not in sent
+    assert sent.rstrip().splitlines()[-1].startswith('data: {"error":')
+    assert_interrupted(stack, reference, said)
+
+
+def listen(chunks: Iterable[ChatCompletionChunk], words: list[str]) -> None:
+    for chunk in chunks:
+        words.append(chunk.choices[0].delta.content or "")
+        assert chunk.choices[0].finish_reason is None
+
+
+def assert_interrupted(stack: Stack, reference: str, said: str) -> None:
+    """What was delivered is charged by the estimator, as when a client leaves."""
+
+    record, _ = wait_for_settled(stack, reference)
+    assert (record.status, record.error_code) == ("interrupted", "upstream_interrupted")
+    prompt = '[{"role":"user","content":"hello"}]'
+    expected = -(-len(prompt) // 4) * INPUT_NANOS + -(-len(said) // 4) * OUTPUT_NANOS
+    assert (record.basis, record.charge_nanos) == ("estimated", expected)
+
+
+def test_another_backend_answers_instead(stack: Stack, client: openai.OpenAI) -> None:
+    """The healthy backend may be picked first, so calls go on until the broken one was tried."""
+    add_isolated_models(stack, {"ill-backend": "unused", "well-backend": "unused"})
+    links = [
+        {"backend": "ill-backend", "upstream_model": "sim-chat-e500", "priority": 1},
+        {"backend": "well-backend", "upstream_model": "sim-chat-n3"},
+    ]
+    stack.add_model("both", backends=links)
+    tries = set()
+    while "2" not in tries:
+        for stream in (False, True):
+            raw = client.chat.completions.with_raw_response.create(
+                model="both", messages=MESSAGES, stream=stream
+            )
+            tries.add(raw.headers["x-sluice-attempts"])
+            assert raw.status_code == 200
+            raw.http_response.read()
+
+
+class People:
+    """Clients with a user, a key and a policy of their own."""
+
+    def __init__(self, stack: Stack, clients: ExitStack) -> None:
+        self.stack = stack
+        self.clients = clients
+
+    def add(
+        self,
+        name: str,
+        policy: dict[str, Any] | None = None,
+        key: dict[str, Any] | None = None,
+        **user: Any,  # noqa: ANN401
+    ) -> openai.OpenAI:
+        secret = f"llm-{name}-" + "0123456789abcdef" * 3
+        policies = [{"models": ["*"], **(policy or {}), "name": name}]
+        keys = [{"name": name, "key": secret, **(key or {})}]
+        fields = {"email": f"{name}@example.com", "policy": name, "limit_usd": "100", **user}
+        self.stack.apply({"policies": policies, "users": [{**fields, "keys": keys}]})
+        return self.open(secret)
+
+    def open(self, secret: str) -> openai.OpenAI:
+        return self.clients.enter_context(self.stack.openai(secret))
+
+
+def ask(client: openai.OpenAI, model: str = "chat", **options: Any) -> Any:  # noqa: ANN401
+    options = {"messages": MESSAGES, **options}
+    return client.chat.completions.create(model=model, **options)
+
+
+def test_an_unknown_key_is_an_authentication_error(people: People) -> None:
+    for key in ("llm-nope", "sk-" + "a" * 200):
+        for call in (ask, lambda client: client.models.list(), embed):
+            with pytest.raises(openai.AuthenticationError) as failed:
+                call(people.open(key))
+            assert failed.value.code == "invalid_api_key"
+
+
+def embed(client: openai.OpenAI) -> Any:  # noqa: ANN401
+    return client.embeddings.create(model="embed", input="x")
+
+
+def test_a_disabled_key_or_user_is_an_authentication_error(people: People) -> None:
+    disabled = people.add("no-key", key={"enabled": False})
+    locked = people.add("no-user", status="disabled")
+    expired = people.add("old-key", key={"valid_until": "2020-01-01T00:00:00Z"})
+    for client in (disabled, locked, expired):
+        with pytest.raises(openai.AuthenticationError):
+            ask(client)
+
+
+def test_an_unknown_model_is_not_found(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as failed:
+        ask(client, "nope")
+    assert (failed.value.code, failed.value.param) == ("model_not_found", "model")
+    assert "nope" in str(failed.value)
+
+
+def test_a_model_of_others_is_a_denied_permission(people: People) -> None:
+    client = people.add("narrow", {"models": ["embed"]})
+    with pytest.raises(openai.PermissionDeniedError) as failed:
+        ask(client)
+    assert (failed.value.code, failed.value.param) == ("model_not_allowed", "model")
+    assert [model.id for model in client.models.list()] == ["embed"]
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("chat")
+
+
+def test_our_own_rate_limit_is_a_rate_limit_error(people: People) -> None:
+    client = people.add("often", {"rate_limit": 2, "rate_limit_window_seconds": 3600})
+    raw = client.chat.completions.with_raw_response.create(model="chat", messages=MESSAGES)
+    assert raw.headers["x-ratelimit-limit-requests"] == "2"
+    assert raw.headers["x-ratelimit-remaining-requests"] == "1"
+    ask(client)
+    with pytest.raises(openai.RateLimitError) as failed:
+        ask(client)
+    assert failed.value.code == "rate_limit_exceeded"
+    assert 0 < int(failed.value.response.headers["retry-after"]) <= 3600
+
+
+def test_an_empty_allowance_is_a_rate_limit_error_as_with_the_vendor(people: People) -> None:
+    client = people.add("poor", limit_usd="0.000001")
+    with pytest.raises(openai.RateLimitError) as failed:
+        ask(client)
+    assert (failed.value.code, failed.value.type) == ("insufficient_quota", "insufficient_quota")
+
+
+def test_a_bad_request_names_the_field(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as failed:
+        ask(client, n=0)
+    assert failed.value.param == "n"
+
+
+def test_a_model_without_price_is_not_sold(stack: Stack, client: openai.OpenAI) -> None:
+    stack.add_model("unpriced", prices={})
+    with pytest.raises(openai.InternalServerError) as failed:
+        ask(client, "unpriced")
+    assert (failed.value.status_code, failed.value.code) == (503, "model_not_sellable")
+
+
+def test_after_all_these_failures_the_books_agree(stack: Stack, client: openai.OpenAI) -> None:
+    with pytest.raises(openai.APIStatusError):
+        ask(client, "broken")
+    stack.wait_for(lambda: stack.open_holds() == 0)
+    stack.drain()
+    assert stack.differences() == []
