@@ -19,7 +19,8 @@ def of(request: Request) -> str:
     proxies = request.app.ctx.settings.api.trusted_proxies
     if not proxies or not _is_trusted(peer, proxies):
         return peer
-    forwarded = request.headers.get("x-forwarded-for", "")
+    # Some proxies add a line of their own below what the client sent.
+    forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     for hop in reversed(hops):
         if not _is_trusted(hop, proxies):

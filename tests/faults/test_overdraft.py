@@ -17,7 +17,6 @@ from tests.servers.redis import RedisServer
 from tests.stack import Stack
 
 CHARGE = 100_000  # nanos: ten tokens of output
-USD_PER_CALL = 0.0001
 SERVED = 10
 LEVELS = ("user", "app", "key")
 MODELS = {
@@ -158,3 +157,51 @@ def test_clients_that_vanish_neither_overdraw_nor_lose_what_is_left(stack: Stack
         assert spend_the_rest(stack, level, 10) == left // CHARGE
     settle_down(stack)
     assert stack.differences() == []
+
+
+PIECES = 1_000
+# Nanos, and the number of tokens that they pay for exactly.
+EDGES = {
+    "beyond-lua": (2**53 + 1, PIECES),
+    "hundred-thousand": (100_000 * 10**9, PIECES),
+    "most": (9_200_000_000 * 10**9, 10 * PIECES * PIECES),
+}
+
+
+def usd(nanos: int) -> str:
+    return f"{nanos // 10**9}.{nanos % 10**9:09}"
+
+
+def ask(stack: Stack, name: str, max_tokens: int) -> int:
+    messages = [{"role": "user", "content": "edge"}]
+    body = {"model": name, "messages": messages, "max_tokens": max_tokens}
+    with stack.http(key_of(name)) as client:
+        return client.post("/v1/chat/completions", json=body).status_code
+
+
+def test_large_amounts_are_exact_to_the_nano(stack: Stack) -> None:
+    """A hold of all there is; with one nano less it is refused."""
+    for name, (limit, tokens) in EDGES.items():
+        price = {"input": "0", "output": usd(limit * 1_000_000 // tokens)}
+        stack.add_model(name, upstream=f"sim-chat-n{PIECES}", prices=price)
+        key = {"name": "key", "key": key_of(name)}
+        user = {"email": f"{name}@example.com", "keys": [key]}
+        stack.apply({"users": [{**user, "limit_usd": usd(limit - 1)}]})
+        assert ask(stack, name, tokens) == 429
+        stack.apply({"users": [{**user, "limit_usd": usd(limit)}]})
+        assert ask(stack, name, tokens) == 200
+        settle_down(stack)
+        assert used_nanos(stack, name) == limit * PIECES // tokens
+        assert ask(stack, name, tokens) == 429
+    assert stack.differences() == []
+
+
+def test_a_request_for_more_than_can_be_counted_harms_nobody(stack: Stack) -> None:
+    messages = [{"role": "user", "content": "much"}]
+    body = {"model": "ten", "messages": messages, "max_tokens": 10**18}
+    with stack.http() as client:
+        answer = client.post("/v1/chat/completions", json=body)
+        assert answer.status_code == 400
+        assert (
+            client.post("/v1/chat/completions", json={**body, "max_tokens": 5}).status_code == 200
+        )

@@ -1,7 +1,6 @@
 """Errors reach clients in their dialect, and a vendor's words reach them without its secrets."""
 
 import json
-import time
 
 import pytest
 
@@ -195,10 +194,9 @@ def test_a_vendors_message_is_cleaned(text: str, cleaned: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ["a", "a-", "a.", "1.", "a:", "sk-", "::", "http://", "[", " "])
-def test_cleaning_takes_no_time_on_hostile_text(unit: str) -> None:
-    started = time.perf_counter()
+def test_cleaning_hostile_text_ends(unit: str) -> None:
+    """In quadratic time this would not end within the time-out of a test."""
     assert len(errors.clean(unit * 1_000_000)) <= 2_000
-    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize(

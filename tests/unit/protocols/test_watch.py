@@ -1,5 +1,6 @@
 """Streams are watched the same way wherever their bytes are cut, and their words stay theirs."""
 
+import itertools
 import json
 from typing import Any
 
@@ -30,7 +31,7 @@ def framed(*events: dict[str, Any] | str, end: str = "\n", space: bool = False) 
     return "".join(f"data: {text}{end}{end}" for text in texts).encode()
 
 
-STREAM = [
+STREAM: list[dict[str, Any] | str] = [
     chunk({"role": "assistant", "content": ""}),
     chunk({"reasoning_content": "Hm, 好."}),
     chunk({"content": "Hello \r\n\n data: 🙂"}),
@@ -72,7 +73,7 @@ def test_cuts_anywhere_change_nothing(pieces: list[str], data: st.DataObject) ->
     stream = framed(*(chunk({"content": piece}) for piece in pieces), chunk(finish="stop"))
     places = data.draw(st.lists(st.integers(0, len(stream)), max_size=6).map(sorted))
     edges = [0, *places, len(stream)]
-    parts = [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    parts = [stream[start:end] for start, end in itertools.pairwise(edges)]
     seen = watch(Watcher("asked"), parts)
     assert seen == watch(Watcher("asked"), [stream])
     assert "".join(event.text for event in seen) == "".join(pieces)
