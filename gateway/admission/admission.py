@@ -22,8 +22,8 @@ from gateway.errors import (
 )
 
 MAX_LOADS = 5
-# Redis counts in 64-bit integers; the sum of two amounts must still be one.
-MAX_AMOUNT = 2**62
+# Redis counts in 64-bit integers.
+MAX_AMOUNT = 2**63 - 1
 
 _log = log.get(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 
-from gateway import log
+from gateway import log, pricing
 from gateway.catalog.views import Catalog, Offer, Target
 from gateway.crypto import UnreadableSecretError
 from gateway.db import CATALOG, ReadSession
@@ -74,6 +74,7 @@ def _offer(
         price_version_id=price_version_id,
         prices=prices,
         targets=tuple(targets),
+        is_sellable=price_version_id is not None and pricing.is_sellable(model.type, prices),
     )
 
 

@@ -50,6 +50,7 @@ class Offer:
     price_version_id: str | None
     prices: Mapping[tuple[str, str], int]
     targets: tuple[Target, ...]
+    is_sellable: bool  # it has the prices that its type needs
 
 
 @dataclass(frozen=True, slots=True)

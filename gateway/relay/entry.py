@@ -117,7 +117,7 @@ def _model_refusal(caller: Caller, offer: Offer | None, call: Call) -> GatewayEr
         return InvalidRequestError(
             f"'{offer.slug}' is a model of type {offer.type}, not {wanted}.", param="model"
         )
-    if offer.price_version_id is None or not pricing.is_sellable(offer.type, offer.prices):
+    if not offer.is_sellable:
         return ModelNotSellableError(f"The operator has not set a price for '{offer.slug}'.")
     return None
 

@@ -15,7 +15,6 @@ LAST_BYTES_SECONDS = 0.02
 class Source:
     def __init__(self, response: UpstreamResponse, watcher: Watcher, total_seconds: float) -> None:
         self._response = response
-        self._chunks = response.chunks()
         self._splitter = sse.Splitter()
         self._ends_at = clock.monotonic() + total_seconds
         self.watcher = watcher
@@ -41,16 +40,11 @@ class Source:
         """The next events; empty at the end, ``is_over`` says so."""
         if clock.monotonic() > self._ends_at:
             raise UpstreamTimeoutError("The answer took longer than the limit of the whole call.")
-        try:
-            data = await anext(self._chunks)
-        except StopAsyncIteration:
+        data = await self._response.next_chunk()
+        if not data:
             self.is_over = True
             rest = self._splitter.rest()
             return self._see([rest + b"\n\n"] if rest.strip() else [])
-        except asyncio.CancelledError:
-            # Whoever drains after the client left reads on where this was cancelled.
-            self._chunks = self._response.chunks()
-            raise
         try:
             events = self._splitter.feed(data)
         except sse.EventTooLargeError as error:
@@ -64,8 +58,7 @@ class Source:
     async def close(self) -> None:
         """After a complete stream the connection is kept, if its last bytes come at once."""
         if self.watcher.finished and not self.is_over:
-            with suppress(TimeoutError, StopAsyncIteration, UpstreamError):
+            with suppress(TimeoutError, UpstreamError):
                 async with asyncio.timeout(LAST_BYTES_SECONDS):
-                    await anext(self._chunks)
-        await self._chunks.aclose()
+                    await self._response.next_chunk()
         self._response.close()

@@ -6,8 +6,8 @@ who was told "done" has been charged, and one who was not is charged by the poli
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import suppress
+from typing import Self
 
 from gateway.errors import (
     GatewayError,
@@ -86,7 +86,7 @@ async def _open(deps: Deps, entry: Entry) -> "Stream":
 
 
 class Stream:
-    """One open stream. Iterate ``chunks()``, and ``aclose()`` it whatever happens."""
+    """One open stream: iterate over its bytes, and ``aclose()`` it whatever happens."""
 
     def __init__(self, deps: Deps, entry: Entry, attempt: attempts.Try, source: Source) -> None:
         self._deps = deps
@@ -97,6 +97,7 @@ class Stream:
         self._sending: list[Seen] = []
         self._delivered: list[str] = []
         self._is_done = False
+        self._error: UpstreamError | None = None
         self._first_byte_ms: int | None = None
         self._asked_usage = getattr(entry.call.request, "include_usage", True)
 
@@ -105,43 +106,48 @@ class Stream:
         self._source.limit_silence(self._attempt.limit("idle_seconds"))
         self._first_byte_ms = elapsed_ms(self.entry)
 
-    async def chunks(self) -> AsyncGenerator[bytes]:
-        """Bytes to send; ends after the success terminator or an error event."""
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Bytes to send; the last are the success terminator or an error event."""
+        self._note_delivered()
+        if self.entry.is_settled:
+            raise StopAsyncIteration
         try:
-            async with aclosing(self._batches()) as batches:
-                async for batch in batches:
-                    self._sending = batch
-                    events = [seen.event for seen in batch if self._goes_on(seen)]
-                    if events:
-                        yield events[0] if len(events) == 1 else b"".join(events)
-                    self._note_delivered(batch)
-            yield self._end()
+            while (batch := await self._next_batch()) is not None:
+                events = [seen.event for seen in batch if self._goes_on(seen)]
+                if events:
+                    return events[0] if len(events) == 1 else b"".join(events)
+                self._note_delivered()
         except UpstreamError as error:
             self._attempt.failed(error)
-            yield self._break_off(error)
+            return self._break_off(error)
+        return self._end()
 
-    def _note_delivered(self, batch: list[Seen]) -> None:
-        self._delivered += [seen.text for seen in batch if seen.text]
+    def _note_delivered(self) -> None:
+        for seen in self._sending:
+            if seen.text:
+                self._delivered.append(seen.text)
         self._sending = []
 
-    async def _batches(self) -> AsyncGenerator[list[Seen]]:
-        """Batches without what ends the stream; raises UpstreamError where it breaks off."""
-        batch, self._first = self._first, []
-        while not self._is_done:
-            for position, seen in enumerate(batch):
-                if seen.error is not None:
-                    yield batch[:position]
-                    raise UpstreamError(reason=seen.reason)
-                if seen.is_done:
-                    self._is_done = True
-                    yield batch[:position]
-                    return
-            yield batch
-            if self._source.is_over:
-                break
-            batch = await self._source.next()
-        if not self._is_done and not self._source.watcher.finished:
+    async def _next_batch(self) -> list[Seen] | None:
+        """Events without what ends the stream, None at its end; raises where it breaks off."""
+        if self._error is not None:
+            raise self._error
+        if self._is_done or (self._source.is_over and self._source.watcher.finished):
+            return None
+        if self._source.is_over:
             raise UpstreamInterruptedError
+        batch, self._first = self._first or await self._source.next(), []
+        for position, seen in enumerate(batch):
+            if seen.is_done or seen.error is not None:
+                self._is_done = seen.is_done
+                self._error = None if seen.is_done else UpstreamError(reason=seen.reason)
+                batch = batch[:position]
+                break
+        self._sending = batch
+        return batch
 
     def _goes_on(self, seen: Seen) -> bool:
         """The usage event that only we asked for stays here."""
@@ -178,10 +184,10 @@ class Stream:
     async def _drain(self) -> None:
         """Read the rest without its client, for the vendor's own usage."""
         try:
+            self._note_delivered()
             async with asyncio.timeout(self._deps.settings.upstream.drain_seconds):
-                self._note_delivered(self._sending)
-                async for batch in self._batches():
-                    self._note_delivered(batch)
+                while await self._next_batch() is not None:
+                    self._note_delivered()
             self._attempt.succeeded()
         except (UpstreamError, TimeoutError):
             self._attempt.record("drain_broken")

@@ -43,11 +43,11 @@ class Router:
     def order(self, offer: Offer, region: str | None, *, is_strict: bool = False) -> list[Target]:
         """Every target in the order to try; of the wanted region first, drained ones last."""
         targets = offer.targets
-        if len(targets) <= 1:
-            return list(targets)
         wanted = region or self._region
         if wanted and is_strict:
             targets = tuple(target for target in targets if target.region == wanted)
+        if len(targets) <= 1:
+            return list(targets)
         ordered = self._by_backend(offer, targets)
         ordered.sort(key=lambda target: (wanted not in ("", target.region), target.weight == 0))
         return ordered

@@ -5,7 +5,8 @@ request and response types on top of aiohttp cost a quarter of a call and 8 KiB 
 stream (docs/adr/0002).
 """
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -48,25 +49,31 @@ def _timeout(limits: Limits) -> aiohttp.ClientTimeout:
 class UpstreamResponse:
     """An answer whose head has arrived; its body is read once."""
 
-    __slots__ = ("_response", "status")
+    __slots__ = ("_response", "_silence", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self._silence: _Silence | None = None
         self.status = response.status
 
     @property
     def headers(self) -> Mapping[str, str]:
         return self._response.headers
 
-    async def chunks(self) -> AsyncGenerator[bytes]:
-        """What has arrived since the last turn; raises UpstreamInterruptedError on a break."""
+    async def next_chunk(self) -> bytes:
+        """What has arrived since the last turn; empty at the end of the body.
+
+        Raises UpstreamInterruptedError on a break, UpstreamTimeoutError on a silence.
+        """
         try:
-            async for data in self._response.content.iter_any():
-                yield data
+            return await self._response.content.readany()
         except _LATE as error:
             raise UpstreamTimeoutError("The provider went silent.") from error
         except _FAILED as error:
             raise UpstreamInterruptedError from error
+        finally:
+            if self._silence is not None:
+                self._silence.is_broken()
 
     async def read(self, max_bytes: int) -> bytes:
         """The whole body; raises UpstreamError beyond ``max_bytes``."""
@@ -74,7 +81,7 @@ class UpstreamResponse:
         if length is not None and length <= max_bytes:
             return await self._read_whole()
         parts, size = [], 0
-        async for data in self.chunks():
+        while data := await self.next_chunk():
             parts.append(data)
             size += len(data)
             if size > max_bytes:
@@ -90,15 +97,45 @@ class UpstreamResponse:
             raise UpstreamInterruptedError from error
 
     def limit_silence(self, seconds: float) -> None:
-        """From now on, nothing for this long is a break; raises from ``chunks``."""
+        """From now on, nothing for this long is a break."""
         connection = self._response.connection
         if connection is not None and connection.protocol is not None:
-            connection.protocol.read_timeout = seconds
+            # aiohttp would set a timer anew for every piece that arrives.
+            connection.protocol.read_timeout = None
             connection.protocol.start_timeout()
+            self._silence = _Silence(self._response.content, seconds)
 
     def close(self) -> None:
         """Give the connection back, or cut it when the answer is not at its end."""
+        if self._silence is not None:
+            self._silence.cancel()
         self._response.release()
+
+
+class _Silence:
+    """One timer for a whole stream: it looks when something last arrived."""
+
+    __slots__ = ("_content", "_last", "_loop", "_seconds", "_timer")
+
+    def __init__(self, content: aiohttp.StreamReader, seconds: float) -> None:
+        self._content = content
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def is_broken(self) -> None:
+        self._last = self._loop.time()
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left = self._last + self._seconds - self._loop.time()
+        if left <= 0:
+            self._content.set_exception(TimeoutError())
+        else:
+            self._timer = self._loop.call_later(left, self._look)
 
 
 class Transport:

@@ -35,7 +35,7 @@ def create_app(upstream_url: str) -> App:
             answer.close()
             return HTTPResponse(body, answer.status, content_type=kind)
         response = await request.respond(content_type=kind)
-        async for data in answer.chunks():
+        while data := await answer.next_chunk():
             await response.send(data)
         await response.eof()
         answer.close()

@@ -84,7 +84,7 @@ def redis_restarted_empty(world: World) -> None:
 
 
 def database_stopped(world: World) -> None:
-    with _denied(world.stack.environment["SLUICE_DATABASE_URL"]):
+    with denied(world.stack.environment["SLUICE_DATABASE_URL"]):
         world.linger()
 
 
@@ -126,7 +126,7 @@ def worker_killed(world: World) -> None:
 
 
 @contextlib.contextmanager
-def _denied(url: str) -> Generator[None]:
+def denied(url: str) -> Generator[None]:
     """As if the server were stopped, for one database of it."""
     database = make_url(url).database
     server = make_url(url).set(database="postgres").render_as_string(hide_password=False)

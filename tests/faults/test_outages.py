@@ -76,6 +76,26 @@ def test_nothing_is_lost_whatever_breaks(request: pytest.FixtureRequest, engine:
     break_in_turn(request, engine, shuffled(engine, SEED)[:OFTEN], SEED)
 
 
+def test_without_the_database_known_keys_are_served_and_unknown_ones_told_to_wait(
+    postgres_url: str, redis_server: RedisServer, state_dir: Path
+) -> None:
+    body = {"model": "chat", "messages": [{"role": "user", "content": "hello"}]}
+    with running(postgres_url, redis_server, state_dir, worker=False) as stack:
+        with stack.http() as known, stack.http("sk-never-seen-0123456789") as unknown:
+            assert known.post("/v1/chat/completions", json=body).status_code == 200
+            with faults.denied(postgres_url):
+                for _ in range(5):
+                    assert known.post("/v1/chat/completions", json=body).status_code == 200
+                    refused = unknown.post("/v1/chat/completions", json=body)
+                    assert refused.status_code == 503
+                    assert refused.headers["retry-after"]
+            stack.wait_for(
+                lambda: unknown.post("/v1/chat/completions", json=body).status_code == 401
+            )
+        stack.wait_settled(6)
+        check_sound(stack)
+
+
 @pytest.mark.chaos
 @pytest.mark.parametrize(
     ("engine", "fault"), [(engine, fault) for engine, all_ in FAULTS.items() for fault in all_]

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -66,29 +67,15 @@ def code_of(response: httpx.Response) -> str:
     return code
 
 
-def test_a_revoked_key_is_refused_and_an_enabled_one_served_again(stack: Stack) -> None:
+def test_a_caller_that_is_changed_is_another_one_from_the_next_call_on(stack: Stack) -> None:
     sluice(stack, "keys", "revoke", stack.api_key().id)
     assert statuses(stack) == [401, 401]
     sluice(stack, "keys", "enable", stack.api_key().id)
     assert statuses(stack) == [200, 200]
-
-
-def test_a_disabled_user_is_refused_and_an_enabled_one_served_again(stack: Stack) -> None:
     sluice(stack, "users", "disable", EMAIL)
     assert statuses(stack) == [401, 401]
     sluice(stack, "users", "enable", EMAIL)
     assert statuses(stack) == [200, 200]
-
-
-def test_a_changed_price_is_charged(stack: Stack) -> None:
-    sluice(stack, "models", "price", "chat", "input=0", "output=123")
-    for api in range(APIS):
-        answer = call(stack, api)
-        tokens = answer.json()["usage"]["completion_tokens"]
-        assert answer.headers["x-sluice-cost-usd"] == f"{tokens * 123 / 1_000_000:.6f}".rstrip("0")
-
-
-def test_a_changed_limit_is_applied_in_both_directions(stack: Stack) -> None:
     sluice(stack, "users", "limit", EMAIL, "0.0001")
     for api in range(APIS):
         answer = call(stack, api, max_tokens=100)
@@ -97,32 +84,34 @@ def test_a_changed_limit_is_applied_in_both_directions(stack: Stack) -> None:
     assert statuses(stack, max_tokens=100) == [200, 200]
     sluice(stack, "users", "limit", EMAIL, "5")
     assert statuses(stack, max_tokens=100) == [200, 200]
-    stack.wait_settled(2 + 4)
+    stack.wait_settled(10)
     assert stack.available_nanos() == 5 * 10**9 - stack.user().used_nanos
 
 
-def test_a_changed_policy_is_applied(stack: Stack) -> None:
-    sluice_import(stack, {"policies": [{"name": "default", "models": ["embed"]}]})
+def test_what_is_sold_changes_from_the_next_call_on(stack: Stack) -> None:
+    sluice(stack, "models", "price", "chat", "input=0", "output=123")
     for api in range(APIS):
         answer = call(stack, api)
-        assert (answer.status_code, code_of(answer)) == (403, "model_not_allowed")
-    sluice_import(stack, {"policies": [{"name": "default", "models": ["*"], "rate_limit": 1}]})
-    # One call per minute, whichever process it comes to.
-    assert statuses(stack) == [200, 429]
-
-
-def test_another_policy_of_the_user_is_applied(stack: Stack) -> None:
-    policy = {"name": "nothing", "models": ["embed"]}
-    sluice_import(stack, {"policies": [policy], "users": [{"email": EMAIL, "policy": "nothing"}]})
-    assert statuses(stack) == [403, 403]
-
-
-def test_an_added_model_is_served_and_a_disabled_one_is_not(stack: Stack) -> None:
+        tokens = answer.json()["usage"]["completion_tokens"]
+        assert Decimal(answer.headers["x-sluice-cost-usd"]) == Decimal(tokens * 123) / 1_000_000
     assert statuses(stack, "new") == [404, 404]
     sluice_import(stack, {"models": [model_of("new", {})]})
     assert statuses(stack, "new") == [200, 200]
     sluice(stack, "models", "disable", "new")
     assert statuses(stack, "new") == [404, 404]
+
+
+def test_a_changed_policy_and_another_one_count_from_the_next_call_on(stack: Stack) -> None:
+    sluice_import(stack, {"policies": [{"name": "default", "models": ["embed"]}]})
+    for api in range(APIS):
+        answer = call(stack, api)
+        assert (answer.status_code, code_of(answer)) == (403, "model_not_allowed")
+    other = {"name": "other", "models": ["*"]}
+    sluice_import(stack, {"policies": [other], "users": [{"email": EMAIL, "policy": "other"}]})
+    assert statuses(stack) == [200, 200]
+    # One call per minute, whichever process it comes to.
+    sluice_import(stack, {"policies": [{**other, "rate_limit": 1}]})
+    assert statuses(stack) == [200, 429]
 
 
 def test_a_change_whose_announcement_was_lost_is_found_by_the_poll(stack: Stack) -> None:

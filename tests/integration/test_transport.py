@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import UpstreamError, UpstreamInterruptedError, UpstreamTimeoutError
 from gateway.protocols.wire import UpstreamRequest
-from gateway.transport import Limits, Transport
+from gateway.transport import Limits, Transport, UpstreamResponse
 from tests.stack.processes import free_port
 from tests.upstream.client import Simulator
 
@@ -37,6 +37,11 @@ def request(simulator: Simulator, model: str, *, stream: bool = False) -> Upstre
     return UpstreamRequest(
         f"{simulator.openai_url}/chat/completions", headers, json.dumps(body).encode()
     )
+
+
+async def read_to_the_end(response: UpstreamResponse) -> None:
+    while await response.next_chunk():
+        pass
 
 
 async def test_a_plain_answer_is_read_whole(simulator: Simulator, transport: Transport) -> None:
@@ -80,8 +85,7 @@ async def test_a_cut_stream_is_an_interruption(
 ) -> None:
     response = await transport.send(request(simulator, f"sim-n9-{fault}", stream=True), PATIENT)
     with pytest.raises(UpstreamInterruptedError):
-        async for _ in response.chunks():
-            pass
+        await read_to_the_end(response)
     response.close()
 
 
@@ -91,14 +95,13 @@ async def test_silence_has_a_limit_of_its_own_once_the_stream_has_begun(
     response = await transport.send(request(simulator, "sim-n9-q3", stream=True), PATIENT)
     response.limit_silence(0.2)
     with pytest.raises(UpstreamTimeoutError):
-        async for _ in response.chunks():
-            pass
+        await read_to_the_end(response)
     response.close()
 
 
 async def test_leaving_ends_the_stream_upstream(simulator: Simulator, transport: Transport) -> None:
     response = await transport.send(request(simulator, "sim-n500-d5", stream=True), PATIENT)
-    await anext(response.chunks())
+    assert await response.next_chunk()
     response.close()
     await asyncio.to_thread(simulator.wait_idle)
     [entry] = simulator.journal()
