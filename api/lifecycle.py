@@ -20,6 +20,8 @@ from gateway.transport import Transport
 from gateway.usage import Journal, Settler
 
 STOP_SECONDS = 10
+# For joining an epoch; operations of calls have a shorter limit of their own.
+REDIS_SECONDS = 2
 GARBAGE_OBJECTS = 20_000
 
 _log = log.get(__name__)
@@ -77,7 +79,7 @@ class Process:
         joiner = Joiner(settings, database, process_id)
         url = settings.resolved_redis_url
         gate = Gate(
-            connect_async(url, settings.admission.timeout_seconds),
+            connect_async(url, REDIS_SECONDS),
             settings.admission.timeout_seconds,
             joiner.join,
         )

@@ -23,6 +23,7 @@ from gateway.errors import UnavailableError
 
 MAX_BATCH = 256
 LOOK_AGAIN_SECONDS = 0.1
+HELD_UP_SECONDS = 0.02
 # Settlements wait this long for company; a lone admission never waits.
 LAZY_SECONDS = 0.002
 
@@ -130,11 +131,24 @@ class Gate:
             self._close("emptied")
 
     async def _evaluate(self, packed: list[bytes]) -> list[script.Reply]:
-        async with asyncio.timeout(self._timeout):
-            try:
-                return await self.redis.evalsha(script.sha(), 0, self.epoch, *packed)  # type: ignore[no-any-return]
-            except NoScriptError:
-                return await self.redis.eval(script.source(), 0, self.epoch, *packed)  # type: ignore[no-any-return]
+        """Run a batch; raises TimeoutError when Redis, and not this process, is late."""
+        call = asyncio.get_running_loop().create_task(self._call(packed))
+        try:
+            done, _ = await asyncio.wait((call,), timeout=self._timeout)
+            if not done:
+                # The event loop may have been held up: what has arrived meanwhile is read first.
+                done, _ = await asyncio.wait((call,), timeout=HELD_UP_SECONDS)
+            if not done:
+                raise TimeoutError
+            return call.result()
+        finally:
+            call.cancel()
+
+    async def _call(self, packed: list[bytes]) -> list[script.Reply]:
+        try:
+            return await self.redis.evalsha(script.sha(), 0, self.epoch, *packed)  # type: ignore[no-any-return]
+        except NoScriptError:
+            return await self.redis.eval(script.source(), 0, self.epoch, *packed)  # type: ignore[no-any-return]
 
     def _refuse_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -20,8 +20,12 @@ class Source:
         self.watcher = watcher
         self.is_over = False
 
-    async def first(self) -> list[Seen]:
-        """Everything up to the first event with content; raises UpstreamError before it."""
+    async def first(self, *, is_last: bool) -> list[Seen]:
+        """Everything up to the first event with content; raises UpstreamError before it.
+
+        Where no other target could answer instead, nothing is gained by holding back what
+        comes before the content: the first event of the answer will do.
+        """
         held: list[Seen] = []
         while not self.is_over:
             batch = await self.next()
@@ -29,7 +33,7 @@ class Source:
             for seen in batch:
                 if seen.error is not None:
                     raise UpstreamError(reason=seen.reason)
-                if seen.is_content or seen.is_finish:
+                if seen.is_content or seen.is_finish or (is_last and seen.is_chunk):
                     return held
         raise UpstreamInterruptedError("The provider's stream ended before it began.")
 

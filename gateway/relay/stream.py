@@ -96,14 +96,15 @@ class Stream:
         self._first: list[Seen] = []
         self._sending: list[Seen] = []
         self._delivered: list[str] = []
+        self._has_content = False
         self._is_done = False
         self._error: UpstreamError | None = None
         self._first_byte_ms: int | None = None
         self._asked_usage = getattr(entry.call.request, "include_usage", True)
 
     async def begin(self) -> None:
-        self._first = await self._source.first()
-        self._source.limit_silence(self._attempt.limit("idle_seconds"))
+        self._first = await self._source.first(is_last=not self._attempt.has_alternative)
+        self._source.limit_silence(self._attempt.first_answer_seconds())
         self._first_byte_ms = elapsed_ms(self.entry)
 
     def __aiter__(self) -> Self:
@@ -140,6 +141,8 @@ class Stream:
         if self._source.is_over:
             raise UpstreamInterruptedError
         batch, self._first = self._first or await self._source.next(), []
+        if not self._has_content:
+            self._look_for_content(batch)
         for position, seen in enumerate(batch):
             if seen.is_done or seen.error is not None:
                 self._is_done = seen.is_done
@@ -148,6 +151,12 @@ class Stream:
                 break
         self._sending = batch
         return batch
+
+    def _look_for_content(self, batch: list[Seen]) -> None:
+        """Thinking before the first word may take long; a pause between two words may not."""
+        if any(seen.is_content for seen in batch):
+            self._has_content = True
+            self._source.limit_silence(self._attempt.limit("idle_seconds"))
 
     def _goes_on(self, seen: Seen) -> bool:
         """The usage event that only we asked for stays here."""

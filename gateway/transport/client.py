@@ -98,6 +98,8 @@ class UpstreamResponse:
 
     def limit_silence(self, seconds: float) -> None:
         """From now on, nothing for this long is a break."""
+        if self._silence is not None:
+            self._silence.cancel()
         connection = self._response.connection
         if connection is not None and connection.protocol is not None:
             # aiohttp would set a timer anew for every piece that arrives.

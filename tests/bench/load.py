@@ -130,8 +130,9 @@ class _Sample:
 
 
 def _add_cpu(result: Run, start: _Sample, end: _Sample) -> None:
-    answers = max(1, result.requests)
-    result.cpu_us_per_request = {
-        name: (end.cpu[name] - before) * 1e6 / answers for name, before in start.cpu.items()
-    }
+    if result.requests:
+        result.cpu_us_per_request = {
+            name: (end.cpu[name] - before) * 1e6 / result.requests
+            for name, before in start.cpu.items()
+        }
     result.machine_busy = (end.busy - start.busy) / max(1, end.ticks - start.ticks)

@@ -107,16 +107,17 @@ def audits(plan: Plan) -> list[Books]:
     found = []
     if SQLITE in plan.only:
         with sqlite_gateway_alone(plan) as (ours, fake):
-            found.append(_audit("SQLite", ours, fake, seconds))
+            found.append(_audit(SQLITE, ours, fake, seconds))
     if POSTGRES in plan.only:
         with postgres_gateway_alone(plan) as (ours, fake):
-            found.append(_audit("PostgreSQL", ours, fake, seconds))
+            found.append(_audit(POSTGRES, ours, fake, seconds))
     return found
 
 
-def _audit(engine: str, ours: Ours, fake: Upstream, seconds: float) -> Books:
+def _audit(name: str, ours: Ours, fake: Upstream, seconds: float) -> Books:
     target = ours.target(ours.add_api(ours.pinning.api[0]), ours.apis)
-    found = books.audit(engine, ours, target, fake, seconds)
+    found = books.audit("PostgreSQL" if name == POSTGRES else "SQLite", ours, target, fake, seconds)
+    found.run.scenario = name
     say(found.run)
     return found
 

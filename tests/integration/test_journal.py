@@ -46,8 +46,9 @@ def test_what_only_the_journal_of_a_dead_process_knows_is_charged(place: Place) 
         assert stack.entries() == []
         stack.add_api()
         settle_down(stack)
-        [entry] = stack.entries()
-        assert (entry.kind, entry.amount_nanos) == ("charge", CHARGE)
+        assert len(stack.requests()) == 1
+        # On a slow machine the sweeper comes first, and is corrected.
+        assert stack.charged_nanos() == stack.user().used_nanos == CHARGE
         assert stack.differences() == []
 
 

@@ -1,4 +1,8 @@
-"""A gateway that all tests of one module share: each asks for a record or model of its own."""
+"""A gateway that all tests of one module share: each asks for a record or model of its own.
+
+No test of that module may start another one: a process announces changes to every Redis it
+knows, and the revisions of one gateway mean nothing to the other.
+"""
 
 from collections.abc import Generator
 from contextlib import contextmanager

@@ -79,6 +79,7 @@ class Seen(msgspec.Struct):
 
     event: bytes
     text: str = ""
+    is_chunk: bool = False
     is_content: bool = False
     is_finish: bool = False
     is_usage_only: bool = False
@@ -119,7 +120,8 @@ class Watcher:
             return self._read(event, _chunks.decode(data), data)
         except msgspec.ValidationError:
             if data.lstrip().startswith(b"{"):
-                return Seen(event, is_content=True)  # of a shape we do not know: not ours to drop
+                # Of a shape we do not know: not ours to drop.
+                return Seen(event, is_chunk=True, is_content=True)
         except NOT_JSON:
             pass
         self.garbage += 1
@@ -133,7 +135,7 @@ class Watcher:
         if chunk.model is not None and chunk.model != self._asked:
             event = self._renamed(event, data, chunk.model)
         if not chunk.choices:
-            return Seen(event, is_usage_only=chunk.usage is not None)
+            return Seen(event, is_chunk=True, is_usage_only=chunk.usage is not None)
         text, finished = "", False
         for choice in chunk.choices:
             if choice.delta is not None:
@@ -142,7 +144,7 @@ class Watcher:
             if choice.finish_reason is not None:
                 self._ended.add(choice.index)
                 finished = True
-        return Seen(event, text=text, is_content=bool(text), is_finish=finished)
+        return Seen(event, text, is_chunk=True, is_content=bool(text), is_finish=finished)
 
     def _renamed(self, event: bytes, data: bytes, model: str) -> bytes:
         if self._named != model:

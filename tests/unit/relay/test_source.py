@@ -1,6 +1,5 @@
 """What the relay hears of an upstream's stream, and when it believes that it is an answer."""
 
-from collections.abc import AsyncGenerator
 from typing import cast
 
 import pytest
@@ -25,9 +24,8 @@ class Bytes:
         self.parts = list(parts)
         self.is_closed = False
 
-    async def chunks(self) -> AsyncGenerator[bytes]:
-        while self.parts:
-            yield self.parts.pop(0)
+    async def next_chunk(self) -> bytes:
+        return self.parts.pop(0) if self.parts else b""
 
     def close(self) -> None:
         self.is_closed = True
@@ -46,14 +44,19 @@ async def rest(stream: Source) -> bytes:
 
 async def test_everything_up_to_the_first_word_is_held() -> None:
     stream = source(b": hello\n\n", ROLE, WORD, WORD + FINISH + DONE)
-    held = await stream.first()
+    held = await stream.first(is_last=False)
     assert b"".join(seen.event for seen in held) == b": hello\n\n" + ROLE + WORD
     assert await rest(stream) == WORD + FINISH + DONE
     assert stream.watcher.finished
 
 
 async def test_an_empty_answer_is_one_once_it_says_why_it_ended() -> None:
-    assert len(await source(ROLE, FINISH, DONE).first()) == 2
+    assert len(await source(ROLE, FINISH, DONE).first(is_last=False)) == 2
+
+
+async def test_where_no_other_could_answer_the_first_event_is_enough() -> None:
+    stream = source(b": hello\n\n", ROLE, WORD)
+    assert b"".join([s.event for s in await stream.first(is_last=True)]) == b": hello\n\n" + ROLE
 
 
 @pytest.mark.parametrize(
@@ -70,13 +73,13 @@ async def test_an_empty_answer_is_one_once_it_says_why_it_ended() -> None:
 )
 async def test_a_stream_without_a_word_is_no_answer(parts: list[bytes]) -> None:
     with pytest.raises(UpstreamInterruptedError):
-        await source(*parts).first()
+        await source(*parts).first(is_last=False)
 
 
 @pytest.mark.parametrize("parts", [[ERROR], [ROLE, ERROR], [ROLE + WORD[:9], WORD[9:-2], ERROR]])
 async def test_an_error_before_the_first_word_is_a_failure(parts: list[bytes]) -> None:
     with pytest.raises(UpstreamError):
-        await source(*parts).first()
+        await source(*parts).first(is_last=False)
 
 
 async def test_garbage_does_not_go_on_even_at_the_end() -> None:
@@ -93,20 +96,20 @@ async def test_a_last_event_without_its_blank_line_counts() -> None:
 
 async def test_an_answer_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(UpstreamTimeoutError):
-        await source(WORD, total_seconds=-1).first()
+        await source(WORD, total_seconds=-1).first(is_last=False)
 
 
 async def test_an_event_without_end_is_given_up() -> None:
     stream = source(b"data: ", *([b"x" * 1024] * 40))
     stream._splitter = sse.Splitter(limit_bytes=16 * 1024)
     with pytest.raises(UpstreamInterruptedError):
-        await stream.first()
+        await stream.first(is_last=False)
 
 
 async def test_closing_gives_the_connection_up() -> None:
     for parts in ([WORD, FINISH, DONE], [WORD, WORD]):
         response = Bytes(*parts)
         stream = Source(cast("UpstreamResponse", response), Watcher("asked"), 60)
-        await stream.first()
+        await stream.first(is_last=False)
         await stream.close()
         assert response.is_closed
