@@ -64,7 +64,7 @@ class Try:
         limits = Limits(self.limit("connect_seconds"), self._longest_silence())
         response = await self.deps.transport.send(self.request(), limits)
         self.status = response.status
-        if response.status < 400:
+        if response.status < 300:
             return response
         try:
             body = await response.read(ERROR_BODY_BYTES)

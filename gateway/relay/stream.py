@@ -170,7 +170,9 @@ class Stream:
         return DONE_EVENT
 
     def _break_off(self, error: GatewayError) -> bytes:
-        self._settle(INTERRUPTED, 200, *self._so_far(), error_code="upstream_interrupted")
+        # A stream that never said a word is a failure like any other, and as free.
+        usage, basis = self._so_far() if self._delivered else ([], closing.NO_BASIS)
+        self._settle(INTERRUPTED, 200, usage, basis, error_code="upstream_interrupted")
         return openai_error_event(error)
 
     async def aclose(self) -> None:

@@ -47,7 +47,8 @@ def test_memory_stays_flat_over_many_calls_and_clients_that_leave(stack: Stack) 
     make(stack, CALLS, PLAIN, "chat")
     make(stack, LEFT_STREAMS, LEAVE, "long")
     settle_down(stack)
-    assert api.rss_kib() - before < GROWTH_KIB
+    growth = api.rss_kib() - before
+    assert growth < GROWTH_KIB, f"{before} KiB grew by {growth} KiB"
     assert stack.open_holds() == 0
     assert not journalled(stack)
     assert stack.simulator.summary()["total"]["in_flight"] == 0

@@ -44,6 +44,7 @@ def offer_of(*targets: Target, load_balancing: str = "weighted") -> Offer:
         disconnect_policy=None,
         price_version_id=None,
         prices={},
+        is_sellable=True,
         targets=targets,
     )
 
