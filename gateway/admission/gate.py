@@ -27,6 +27,7 @@ HELD_UP_SECONDS = 0.02
 # Settlements wait this long for company; a lone admission never waits.
 LAZY_SECONDS = 0.002
 
+Batch = list[tuple[bytes, "asyncio.Future[script.Reply]"]]
 AWAY = (RedisError, OSError, TimeoutError, UnavailableError)
 
 _log = log.get(__name__)
@@ -53,10 +54,11 @@ class Gate:
         self.is_open = False
         self._join = join
         self._timeout = timeout_seconds
-        self._waiting: list[tuple[bytes, asyncio.Future[script.Reply]]] = []
+        self._waiting: Batch = []
         self._pump: asyncio.Task[None] | None = None
         self._seeker: asyncio.Task[None] | None = None
         self._lazy: asyncio.TimerHandle | None = None
+        self._connection: AbstractConnection | None = None
         redis.connection_pool.connection_kwargs["redis_connect_func"] = self._greet
 
     async def _greet(self, connection: AbstractConnection) -> None:
@@ -115,24 +117,25 @@ class Gate:
             if not self.is_open:
                 self._refuse_waiting()
 
-    async def _send(self, batch: list[tuple[bytes, "asyncio.Future[script.Reply]"]]) -> None:
+    async def _send(self, batch: Batch) -> None:
+        replies: list[script.Reply] = []
         try:
-            replies = await self._evaluate([packed for packed, _ in batch])
+            call = self._call_own([packed for packed, _ in batch])
+            replies = await self._evaluate(asyncio.get_running_loop().create_task(call))
         except (RedisError, OSError, TimeoutError) as error:
             self._close(f"{type(error).__name__}: {error}")
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(GateClosedError())
             return
+        finally:
+            if not replies:
+                _refuse(batch)
         for (_, future), reply in zip(batch, replies, strict=True):
             if not future.done():
                 future.set_result(reply)
         if replies[-1][0] == b"EPOCH":
             self._close("emptied")
 
-    async def _evaluate(self, packed: list[bytes]) -> list[script.Reply]:
-        """Run a batch; raises TimeoutError when Redis, and not this process, is late."""
-        call = asyncio.get_running_loop().create_task(self._call(packed))
+    async def _evaluate(self, call: "asyncio.Task[list[script.Reply]]") -> list[script.Reply]:
+        """Wait for a batch; raises TimeoutError when Redis, and not this process, is late."""
         try:
             done, _ = await asyncio.wait((call,), timeout=self._timeout)
             if not done:
@@ -144,7 +147,29 @@ class Gate:
         finally:
             call.cancel()
 
+    async def _call_own(self, packed: list[bytes]) -> list[script.Reply]:
+        """On the pump's own connection: what a client does around a command costs as much again.
+
+        Only one batch of the pump is under way at a time, so that replies stay in step.
+        """
+        connection = self._connection
+        if connection is None:
+            connection = await self.redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+            connection.socket_timeout = None  # the limit of the batch is the limit
+            self._connection = connection
+        try:
+            return await _run(connection, "EVALSHA", script.sha(), self.epoch, packed)
+        except NoScriptError:
+            return await _run(connection, "EVAL", script.source(), self.epoch, packed)
+        except BaseException:
+            # Whatever went wrong, replies and operations may be out of step from here on.
+            self._connection = None
+            await connection.disconnect(nowait=True)
+            await self.redis.connection_pool.release(connection)
+            raise
+
     async def _call(self, packed: list[bytes]) -> list[script.Reply]:
+        """On any connection, beside the pump."""
         try:
             return await self.redis.evalsha(script.sha(), 0, self.epoch, *packed)  # type: ignore[no-any-return]
         except NoScriptError:
@@ -152,9 +177,7 @@ class Gate:
 
     def _refuse_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for _, future in waiting:
-            if not future.done():
-                future.set_exception(GateClosedError())
+        _refuse(waiting)
 
     def _close(self, reason: str) -> None:
         if self.is_open:
@@ -197,7 +220,8 @@ class Gate:
     async def run_many(self, operations: Sequence[Operation]) -> list[script.Reply]:
         """Run operations while the gate is still closed, for whoever joins an epoch."""
         try:
-            return await self._evaluate([encode(operation) for operation in operations])
+            call = self._call([encode(operation) for operation in operations])
+            return await self._evaluate(asyncio.get_running_loop().create_task(call))
         except (RedisError, OSError, TimeoutError) as error:
             raise GateClosedError from error
 
@@ -210,6 +234,20 @@ class Gate:
         self.is_open = False
         self._refuse_waiting()
         await self.redis.aclose()
+
+
+def _refuse(batch: Batch) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(GateClosedError())
+
+
+async def _run(
+    connection: AbstractConnection, command: str, code: str, epoch: bytes, packed: list[bytes]
+) -> list[script.Reply]:
+    request = connection.pack_command(command, code, 0, epoch, *packed)
+    await connection.send_packed_command(request, check_health=False)
+    return await connection.read_response()  # type: ignore[no-any-return]
 
 
 def run_of(epoch: bytes) -> str:
