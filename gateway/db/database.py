@@ -20,6 +20,7 @@ from gateway.settings import DatabaseSettings
 
 ReadSession = NewType("ReadSession", orm.Session)
 Session = NewType("Session", ReadSession)
+CONNECT_SECONDS = 3
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -39,6 +40,8 @@ class Database:
         self._threads = ThreadPoolExecutor(settings.pool_size, thread_name_prefix="db")
         self._max_waiting = settings.max_waiting
         self._waiting = 0
+        # A server that is frozen answers nothing, not even its own time-out.
+        self._patience_seconds = settings.statement_timeout_seconds + CONNECT_SECONDS
 
     @classmethod
     def connect(cls, url: str, settings: DatabaseSettings, name: str) -> "Database":
@@ -98,11 +101,19 @@ class Database:
         if self._waiting >= self._max_waiting:
             raise OverloadedError
         self._waiting += 1
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._threads, copy_context().run, work)
+        running.add_done_callback(self._came_back)
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, copy_context().run, work)
-        finally:
-            self._waiting -= 1
+            # A thread cannot be stopped: it goes on, and its unit may still commit.
+            return await asyncio.wait_for(asyncio.shield(running), self._patience_seconds)
+        except TimeoutError as error:
+            raise DatabaseDownError from error
+
+    def _came_back(self, running: "asyncio.Future[T]") -> None:
+        self._waiting -= 1
+        if not running.cancelled():
+            running.exception()  # seen, also where nobody waits any more
 
     def in_use(self) -> int:
         """Connections checked out at this moment; 0 while a stream is open."""
@@ -137,7 +148,9 @@ def _postgres_engine(url: str, settings: DatabaseSettings, name: str) -> Engine:
         pool_timeout=settings.statement_timeout_seconds,
         pool_pre_ping=True,
         connect_args={
-            "connect_timeout": 3,
+            "connect_timeout": CONNECT_SECONDS,
+            "keepalives_idle": 10,
+            "tcp_user_timeout": int((settings.statement_timeout_seconds + CONNECT_SECONDS) * 1000),
             "application_name": name,
             "options": f"-c statement_timeout={int(settings.statement_timeout_seconds * 1000)}"
             " -c timezone=UTC",
