@@ -157,16 +157,18 @@ class Gate:
             connection = await self.redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
             connection.socket_timeout = None  # the limit of the batch is the limit
             self._connection = connection
+        replies: list[script.Reply] = []
         try:
-            return await _run(connection, "EVALSHA", script.sha(), self.epoch, packed)
+            replies = await _run(connection, "EVALSHA", script.sha(), self.epoch, packed)
         except NoScriptError:
-            return await _run(connection, "EVAL", script.source(), self.epoch, packed)
-        except BaseException:
-            # Whatever went wrong, replies and operations may be out of step from here on.
-            self._connection = None
-            await connection.disconnect(nowait=True)
-            await self.redis.connection_pool.release(connection)
-            raise
+            replies = await _run(connection, "EVAL", script.source(), self.epoch, packed)
+        finally:
+            if not replies:
+                # Whatever went wrong, replies and operations may be out of step from here on.
+                self._connection = None
+                await connection.disconnect(nowait=True)
+                await self.redis.connection_pool.release(connection)
+        return replies
 
     async def _call(self, packed: list[bytes]) -> list[script.Reply]:
         """On any connection, beside the pump."""

@@ -67,11 +67,11 @@ async def _open(deps: Deps, entry: Entry) -> "Stream":
         try:
             async with asyncio.timeout(attempt.first_answer_seconds()):
                 await stream.begin()
-        except BaseException as error:
-            await source.close()
-            if isinstance(error, TimeoutError):
-                raise UpstreamTimeoutError from error
-            raise
+        except TimeoutError as error:
+            raise UpstreamTimeoutError from error
+        finally:
+            if not stream.has_begun:
+                await source.close()
         return stream
 
     try:
@@ -101,6 +101,10 @@ class Stream:
         self._error: UpstreamError | None = None
         self._first_byte_ms: int | None = None
         self._asked_usage = getattr(entry.call.request, "include_usage", True)
+
+    @property
+    def has_begun(self) -> bool:
+        return self._first_byte_ms is not None
 
     async def begin(self) -> None:
         self._first = await self._source.first(is_last=not self._attempt.has_alternative)
