@@ -26,7 +26,6 @@ MAY_CATCH_EVERYTHING = {
     "gateway/queue/publisher.py:Publisher._send": "every transport has its own exceptions",
     "gateway/queue/ticks.py:run_tick": "writes the failure down and raises it",
     "gateway/recovery/keeper.py:Keeper.run": "the next second is a new chance",
-    "gateway/relay/stream.py:_open.start": "gives the connection back and raises",
 }
 
 EMPTY_NAMES = frozenset(("util", "helper", "common", "misc", "manager", "handler"))
