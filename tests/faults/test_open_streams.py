@@ -76,7 +76,7 @@ def test_no_database_session_is_in_use_while_streams_are_open(stack: Stack) -> N
         with stack.http(OTHER_KEY) as other:
             answer = other.post("/v1/chat/completions", json={"model": "new", "messages": MESSAGES})
         assert answer.status_code == 200
-        assert stack.open_holds() == STREAMS
+        stack.wait_for(lambda: stack.open_holds() == STREAMS)
         assert long_transactions(stack) == 0
         stack.simulator.open_gate(GATE)
         assert all(done.result() for done in reading)

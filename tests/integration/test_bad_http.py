@@ -187,5 +187,5 @@ def test_a_body_that_never_comes_holds_nothing(stack: Stack) -> None:
             client.send(raw_request(b"X: y", body=VALID_BYTES)[: -len(VALID_BYTES)] + part)
             client.leave("half")
             client.read_to_end()
-    assert stack.open_holds() == 0
+    stack.wait_for(lambda: stack.open_holds() == 0)
     assert alarms(stack) == []

@@ -37,7 +37,7 @@ FAILURES: dict[str, tuple[str, type[openai.APIStatusError], int, str | None]] = 
     "empty": ("sim-chat-empty", openai.InternalServerError, 502, "upstream_error"),
     "cut-at-once": ("sim-chat-k0", openai.InternalServerError, 502, "upstream_interrupted"),
 }
-NO_STREAMS = {"moved", "garbled", "page", "empty"}  # no event comes, so there is no answer
+NO_STREAMS = {"garbled", "page", "empty"}  # no event comes, so there is no answer
 SILENT_STREAMS = {
     "says-nothing": "sim-chat-c1",
     "fails-at-once": "sim-chat-err1",
