@@ -59,6 +59,7 @@ class Gate:
         self._seeker: asyncio.Task[None] | None = None
         self._lazy: asyncio.TimerHandle | None = None
         self._connection: AbstractConnection | None = None
+        self._patience: float | None = None
         redis.connection_pool.connection_kwargs["redis_connect_func"] = self._greet
 
     async def _greet(self, connection: AbstractConnection) -> None:
@@ -155,6 +156,7 @@ class Gate:
         connection = self._connection
         if connection is None:
             connection = await self.redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+            self._patience = connection.socket_timeout
             connection.socket_timeout = None  # the limit of the batch is the limit
             self._connection = connection
         replies: list[script.Reply] = []
@@ -166,6 +168,7 @@ class Gate:
             if not replies:
                 # Whatever went wrong, replies and operations may be out of step from here on.
                 self._connection = None
+                connection.socket_timeout = self._patience
                 await connection.disconnect(nowait=True)
                 await self.redis.connection_pool.release(connection)
         return replies

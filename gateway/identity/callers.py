@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gateway import clock, crypto
 from gateway.db import POLICY, USER, Database, Revised
 from gateway.db.database import DatabaseDownError
-from gateway.errors import InvalidApiKeyError
+from gateway.errors import InvalidApiKeyError, OverloadedError
 from gateway.identity.queries import find_caller
 from gateway.identity.views import Caller
 from gateway.settings import SnapshotSettings
@@ -61,7 +61,7 @@ class Callers:
     async def _load_now(self, key_hash: str, known: _Entry | None) -> _Entry:
         try:
             caller = await self._database.read(find_caller, key_hash)
-        except DatabaseDownError:
+        except (DatabaseDownError, OverloadedError):
             if known is not None and known.caller is not None and self._may_serve(known):
                 return known
             raise

@@ -1,5 +1,6 @@
 """Every vendor that speaks the OpenAI protocol; their differences are data on the provider."""
 
+import math
 from collections.abc import Mapping
 
 from gateway.errors import (
@@ -24,6 +25,7 @@ SECRET_STATUS = frozenset((401, 403))
 OUT_OF_MONEY = "insufficient_quota"
 CONTEXT_CODE = "context_length_exceeded"
 MODEL_MISSING = "model_not_found"
+LONGEST_WAIT_SECONDS = 3600.0
 
 
 class OpenAIProvider:
@@ -84,8 +86,9 @@ def _authenticate(target: TargetView, headers: dict[str, str], parameters: dict[
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds named by ``Retry-After``; dates are not used by the vendors we know."""
+    """Seconds named by ``Retry-After``, an hour at most; dates are not used by vendors we know."""
     try:
-        return max(0.0, float(headers.get("retry-after", "")))
+        seconds = float(headers.get("retry-after", ""))
     except ValueError:
         return None
+    return min(max(0.0, seconds), LONGEST_WAIT_SECONDS) if math.isfinite(seconds) else None

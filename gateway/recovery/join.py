@@ -25,7 +25,7 @@ from gateway.cache import connect, keys
 from gateway.db import Database, ReadSession
 from gateway.errors import UnavailableError
 from gateway.settings import Settings
-from gateway.usage import Settler, drain_once
+from gateway.usage import Settler, StreamFullError, drain_once
 from models import Process
 
 LEASE_MS = 3_000
@@ -82,12 +82,17 @@ class Joiner:
         return bool(taken)
 
     async def _bring_back(self, gate: Gate, epoch: bytes) -> None:
-        """Put our holds and our journal into the new epoch, once."""
+        """Put our holds and our journal into the new epoch, once; making room where it is full."""
         if self._replayed_for == epoch:
             return
         if self.holds is not None and self.settler is not None:
             await self.holds.reopen()
-            await self.settler.replay_all(epoch)
+            while True:
+                try:
+                    await self.settler.replay_all(epoch)
+                    break
+                except StreamFullError:
+                    await self._drain()
         await gate.redis.sadd(keys.REPLAYED + epoch.decode(), self._process_id)
         await gate.redis.expire(keys.REPLAYED + epoch.decode(), 3600)
         self._replayed_for = epoch

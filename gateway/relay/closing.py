@@ -1,8 +1,11 @@
 """The end of a call: what it costs, who pays, and the one settlement that says so."""
 
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from gateway import clock, money, pricing
+from gateway import clock, log, money, pricing
 from gateway.admission.events import Settlement, Usage
 from gateway.catalog import Target
 from gateway.errors import GatewayError
@@ -14,6 +17,9 @@ REPORTED, ESTIMATED, NO_BASIS = "reported", "estimated", "none"
 SUCCEEDED, FAILED, CANCELLED, INTERRUPTED = "succeeded", "failed", "cancelled", "interrupted"
 CLIENT_LEFT = 499
 STOPPED = "cancelled"  # outcome of an attempt
+
+
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +43,7 @@ def settle(deps: Deps, entry: Entry, outcome: Outcome) -> int:
     """
     if entry.is_settled:
         return 0
-    entry.is_settled = True
-    usage = pricing.add_call(outcome.usage, entry.offer.prices) if outcome.usage else []
-    price = pricing.cost(usage, entry.offer.prices) if usage else money.ZERO
+    usage, price = _priced(entry, outcome)
     amount = min(price, entry.hold.held_nanos) if entry.is_limited else price
     target = outcome.target
     settlement = Settlement(
@@ -61,8 +65,29 @@ def settle(deps: Deps, entry: Entry, outcome: Outcome) -> int:
         first_byte_ms=outcome.first_byte_ms,
         attempts=entry.attempts,
     )
+    entry.is_settled = True
     deps.settler.settle(settlement, tuple(entry.reports))
     return amount
+
+
+def _priced(entry: Entry, outcome: Outcome) -> tuple[Usage, int]:
+    """The usage that is paid for, and its price; what has no price cannot be charged."""
+    prices = entry.offer.prices
+    usage = pricing.add_call(outcome.usage, prices) if outcome.usage else []
+    try:
+        return usage, pricing.cost(usage, prices) if usage else money.ZERO
+    except pricing.UnpricedError as error:
+        _log.error("usage_without_price", model=entry.offer.slug, error=str(error))
+    sold = [row for row in usage if _has_price(row, prices)]
+    return sold, pricing.cost(sold, prices)
+
+
+def _has_price(row: tuple[str, str, int], prices: pricing.Prices) -> bool:
+    try:
+        pricing.cost([row], prices)
+    except pricing.UnpricedError:
+        return False
+    return True
 
 
 def _upstream_cost(entry: Entry, outcome: Outcome) -> int:
@@ -107,3 +132,19 @@ def _find_stopped(entry: Entry) -> Target | None:
     last = entry.attempts[-1]
     ids = (last.backend_id, last.provider_key_id)
     return next(t for t in entry.targets if (t.backend_id, t.provider_key_id) == ids)
+
+
+@contextmanager
+def settled_if_it_fails(deps: Deps, entry: Entry) -> Generator[None]:
+    """Whatever goes wrong inside, a bug included, the hold does not stay open."""
+    try:
+        yield
+    except GatewayError as error:
+        settle_failed(deps, entry, error)
+        raise
+    except asyncio.CancelledError:
+        settle_left(deps, entry)
+        raise
+    except Exception:
+        settle_failed(deps, entry, GatewayError())
+        raise

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway import clock
 from gateway.admission.events import Usage
-from gateway.errors import GatewayError, UpstreamError
+from gateway.errors import UpstreamError, UpstreamTimeoutError
 from gateway.relay import attempts, closing
 from gateway.relay.call import Call, Entry
 from gateway.relay.closing import (
@@ -64,25 +64,19 @@ def policy_of(entry: Entry) -> str:
 
 async def _finish(deps: Deps, entry: Entry, read: Reader) -> PlainAnswer:
     async def fetch(attempt: attempts.Try) -> Read:
-        response = await attempt.send()
         try:
-            body = await response.read(deps.settings.upstream.max_answer_bytes)
-        finally:
-            response.close()
+            async with asyncio.timeout(attempt.limit("total_seconds")):
+                body = await _fetch(attempt)
+        except TimeoutError as error:
+            raise UpstreamTimeoutError from error
         answer = read(body, entry.call.request.model)
         if answer is None:
             raise UpstreamError("The provider answered with something else than an answer.")
         attempt.succeeded()
         return answer
 
-    try:
+    with closing.settled_if_it_fails(deps, entry):
         target, answer = await attempts.run(deps, entry, fetch)
-    except GatewayError as error:
-        closing.settle_failed(deps, entry, error)
-        raise
-    except asyncio.CancelledError:
-        closing.settle_left(deps, entry)
-        raise
     usage = answer.usage or estimated(entry, answer.output_estimate)
     has_left = entry.has_client_left
     outcome = Outcome(
@@ -96,6 +90,14 @@ async def _finish(deps: Deps, entry: Entry, read: Reader) -> PlainAnswer:
         disconnect_policy=DRAIN if has_left else None,
     )
     return PlainAnswer(answer.body, entry, closing.settle(deps, entry, outcome))
+
+
+async def _fetch(attempt: attempts.Try) -> bytes:
+    response = await attempt.send()
+    try:
+        return await response.read(attempt.deps.settings.upstream.max_answer_bytes)
+    finally:
+        response.close()
 
 
 def estimated(entry: Entry, output_tokens: int) -> Usage:

@@ -74,14 +74,8 @@ async def _open(deps: Deps, entry: Entry) -> "Stream":
                 await source.close()
         return stream
 
-    try:
+    with closing.settled_if_it_fails(deps, entry):
         _, stream = await attempts.run(deps, entry, start)
-    except GatewayError as error:
-        closing.settle_failed(deps, entry, error)
-        raise
-    except asyncio.CancelledError:
-        closing.settle_left(deps, entry)
-        raise
     return stream
 
 
@@ -187,8 +181,10 @@ class Stream:
             self._deps.spawn(self._drain())
         else:
             self._attempt.record(closing.STOPPED)
-            self._settle_left()
-            await self._source.close()
+            try:
+                self._settle_left()
+            finally:
+                await self._source.close()
 
     def _settle_left(self, policy: str = "cancel") -> None:
         usage, basis = self._so_far()
@@ -207,8 +203,10 @@ class Stream:
         except (UpstreamError, TimeoutError):
             self._attempt.record("drain_broken")
         finally:
-            self._settle_left(DRAIN)
-            await self._source.close()
+            try:
+                self._settle_left(DRAIN)
+            finally:
+                await self._source.close()
 
     def _so_far(self) -> tuple[list[tuple[str, str, int]], str]:
         """The vendor's usage if it has come, else the prompt and what was delivered."""

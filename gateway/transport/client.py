@@ -65,6 +65,8 @@ class UpstreamResponse:
 
         Raises UpstreamInterruptedError on a break, UpstreamTimeoutError on a silence.
         """
+        if self._silence is not None:
+            self._silence.begin()
         try:
             return await self._response.content.readany()
         except _LATE as error:
@@ -73,7 +75,7 @@ class UpstreamResponse:
             raise UpstreamInterruptedError from error
         finally:
             if self._silence is not None:
-                self._silence.is_broken()
+                self._silence.end()
 
     async def read(self, max_bytes: int) -> bytes:
         """The whole body; raises UpstreamError beyond ``max_bytes``."""
@@ -115,29 +117,35 @@ class UpstreamResponse:
 
 
 class _Silence:
-    """One timer for a whole stream: it looks when something last arrived."""
+    """One timer for a whole stream: it looks for how long the upstream has been waited for.
 
-    __slots__ = ("_content", "_last", "_loop", "_seconds", "_timer")
+    Time in which nobody reads, because the client is slow, is not the upstream's silence.
+    """
+
+    __slots__ = ("_content", "_loop", "_seconds", "_since", "_timer")
 
     def __init__(self, content: aiohttp.StreamReader, seconds: float) -> None:
         self._content = content
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._last = self._loop.time()
+        self._since = 0.0
         self._timer = self._loop.call_later(seconds, self._look)
 
-    def is_broken(self) -> None:
-        self._last = self._loop.time()
+    def begin(self) -> None:
+        self._since = self._loop.time()
+
+    def end(self) -> None:
+        self._since = 0.0
 
     def cancel(self) -> None:
         self._timer.cancel()
 
     def _look(self) -> None:
-        left = self._last + self._seconds - self._loop.time()
-        if left <= 0:
+        waited = self._loop.time() - self._since if self._since else 0.0
+        if waited >= self._seconds:
             self._content.set_exception(TimeoutError())
         else:
-            self._timer = self._loop.call_later(left, self._look)
+            self._timer = self._loop.call_later(self._seconds - waited, self._look)
 
 
 class Transport:

@@ -37,6 +37,7 @@ class Segment:
     under_way: int = 0  # lines told to Redis and not answered yet
     newest_id: str = field(default="0-0")  # of the settlement stream
     needs_replay: bool = False
+    is_kept: bool = False  # a line was refused: for a person to look at
     replayed_for: bytes = b""  # the epoch into which this many lines were brought again
     replayed_lines: int = 0
 

@@ -24,6 +24,10 @@ TOKEN_DIMENSIONS = frozenset(
 _log = log.get(__name__)
 
 
+class StreamFullError(GateClosedError):
+    """The settlement stream takes nothing until the drain has made room."""
+
+
 class Settler:
     def __init__(self, gate: Gate, journal: Journal, holds: OpenHolds, max_backlog: int) -> None:
         self._gate = gate
@@ -36,9 +40,10 @@ class Settler:
         event = encode(settlement)
         # First of all: what cannot be written down is not kept alive, but swept.
         self._holds.remove(settlement.hold.reference)
+        operation = self._operation(settlement, event, reports)
         segment = self._journal.append(event)
+        told = self._gate.tell(operation)
         segment.under_way += 1
-        told = self._gate.tell(self._operation(settlement, event, reports))
         told.add_done_callback(partial(_note, segment))
 
     def _operation(
@@ -78,9 +83,13 @@ class Settler:
             operations = [operation for line in batch if (operation := self._replayed(line))]
             replies = await self._gate.run_many(operations)
             for taken, reply in enumerate(replies):
-                if not _take(segment, reply):
+                if reply[0] == b"ERROR":
+                    # The fault of this line: it must not keep the others, and stays in its file.
+                    _log.error("settlement_refused", file=segment.path.name, error=reply[1])
+                    segment.is_kept = True
+                elif not _take(segment, reply):
                     segment.replayed_lines += taken
-                    raise GateClosedError
+                    raise StreamFullError if reply[0] == b"FULL" else GateClosedError
             segment.replayed_lines += len(batch)
         segment.needs_replay = False
 
@@ -117,7 +126,7 @@ class Settler:
             if segment.needs_replay:
                 with suppress(GateClosedError):  # one that is not taken must not stop the others
                     await self.replay(segment, self._gate.epoch)
-            elif is_current and not _is_after(segment.newest_id, watermark):
+            elif is_current and not segment.is_kept and not _is_after(segment.newest_id, watermark):
                 self._journal.remove(segment)
 
     async def _is_same_server(self) -> bool:
