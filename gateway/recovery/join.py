@@ -24,6 +24,7 @@ from gateway.admission.gate import AWAY
 from gateway.cache import connect, keys
 from gateway.db import Database, ReadSession
 from gateway.errors import UnavailableError
+from gateway.recovery import left_holds
 from gateway.settings import Settings
 from gateway.usage import Settler, StreamFullError, drain_once
 from models import Process
@@ -104,12 +105,14 @@ class Joiner:
             # Without the database nothing can be rebuilt: leave what there is alone.
             await self._database.read(_list_alive)
             _log.warning("rebuilding_redis", epoch=epoch.decode())
+            held = await left_holds.read(gate)
             await self._as_leader(gate, "SET", keys.RECOVERY, epoch)
             await self._wipe(gate)
             await self._as_leader(gate, "SET", keys.EPOCH, epoch)
             await self._drain()  # makes room for what is brought back
             await self._bring_back(gate, epoch)
             await self._wait_for_others(gate, epoch)
+            await left_holds.abandon(gate, held, await self._list_back(gate, epoch))
             await self._drain()
             await self._as_leader(gate, "DEL", keys.RECOVERY)
             _log.info("redis_is_rebuilt", epoch=epoch.decode())
@@ -147,8 +150,12 @@ class Joiner:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _missing(self, gate: Gate, epoch: bytes) -> set[str]:
-        done = await gate.redis.smembers(keys.REPLAYED + epoch.decode())
-        return await self._database.read(_list_alive) - {_text(member) for member in done}
+        return await self._database.read(_list_alive) - await self._list_back(gate, epoch)
+
+    async def _list_back(self, gate: Gate, epoch: bytes) -> set[str]:
+        """The processes that have brought back what was theirs."""
+        members = await gate.redis.smembers(keys.REPLAYED + epoch.decode())
+        return {_text(member) for member in members}
 
     async def _drain(self) -> None:
         """Wait until everything brought back stands in the ledger; help if nobody else drains."""

@@ -191,3 +191,22 @@ def test_calls_that_come_while_redis_is_away_are_refused_at_once(stack: Stack) -
     finally:
         stack.redis.resume()
     stack.wait_for(lambda: call(stack) == 200)
+
+
+def test_calls_of_a_dead_process_are_recorded_though_redis_was_restarted(stack: Stack) -> None:
+    with ExitStack() as exits:
+        stream = OpenStream(stack, 0, exits)
+        stack.wait_for(lambda: stack.open_holds() == 1)
+        with stack.redis.client() as client:
+            client.bgrewriteaof()  # what is written by now survives the kill
+            stack.wait_for(lambda: not client.info("persistence")["aof_rewrite_in_progress"])
+        stack.apis[0].kill()
+        assert not stream.read_on()
+        stack.redis.kill()
+        stack.redis.start()
+        stack.wait_for(lambda: call(stack, 1) == 200)
+        settle_down(stack)
+    statuses = sorted(record.status for record in stack.requests())
+    assert statuses == ["abandoned", "succeeded"]
+    assert stack.charged_nanos() == CHARGE
+    assert stack.differences() == []
