@@ -7,7 +7,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
+from gateway.cache import connect
+from gateway.db import Database
+from gateway.settings import DatabaseSettings
 from tests.servers import binaries, databases
 from tests.servers.keeper import kept_cluster
 from tests.servers.redis import RedisServer
@@ -88,3 +92,18 @@ def state_dir() -> Generator[Path]:
     """An empty state directory; short, because a socket may be made in it."""
     with tempfile.TemporaryDirectory(prefix="sluice-state-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def database(database_url: str) -> Generator[Database]:
+    """An opened database of either engine."""
+    opened = Database.connect(database_url, DatabaseSettings(), "tests")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> Generator[Redis]:
+    """A blocking client of this test's own Redis."""
+    with connect(redis_server.url) as opened:
+        yield opened

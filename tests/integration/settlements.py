@@ -222,3 +222,18 @@ def read_totals(session: ReadSession) -> Totals:
 
 def all_agree(totals: Totals, nanos: int) -> bool:
     return totals == Totals(nanos, nanos, nanos, nanos)
+
+
+def count(database: Database, model: type) -> int:
+    with database.snapshot() as session:
+        return session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def kinds(database: Database) -> list[tuple[str, str, int]]:
+    with database.snapshot() as session:
+        rows = session.execute(
+            select(LedgerEntry.slot, LedgerEntry.kind, LedgerEntry.amount_nanos).order_by(
+                LedgerEntry.id
+            )
+        )
+        return [(row.slot, row.kind, row.amount_nanos) for row in rows]

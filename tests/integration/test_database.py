@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from collections.abc import Generator
 
 import pytest
 from sqlalchemy import text
@@ -15,13 +14,6 @@ from gateway.errors import OverloadedError
 from gateway.settings import DatabaseSettings
 
 IMPATIENT = DatabaseSettings(pool_size=1, max_waiting=2, statement_timeout_seconds=1)
-
-
-@pytest.fixture
-def database(database_url: str) -> Generator[Database]:
-    opened = Database.connect(database_url, DatabaseSettings(), "test")
-    yield opened
-    opened.close()
 
 
 async def test_a_unit_commits_and_another_sees_it(database: Database) -> None:

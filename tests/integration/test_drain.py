@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,11 @@ from sqlalchemy import func, select
 from gateway import admission, ledger, usage
 from gateway.admission import events
 from gateway.admission.operations import Load
-from gateway.cache import connect, keys
+from gateway.cache import keys
 from gateway.db import Database
-from gateway.settings import DatabaseSettings
 from models import (
     AllowanceEffect,
     Attempt,
-    LedgerEntry,
     RequestRecord,
     Rollup,
     User,
@@ -33,7 +30,9 @@ from tests.integration.settlements import (
     append,
     build_hold,
     build_settlement,
+    count,
     create_payers,
+    kinds,
     read_totals,
     settle_fields,
 )
@@ -41,34 +40,6 @@ from tests.servers.redis import RedisServer
 
 CHARGE = 700_000
 DRAINING = "tests.integration.drain_process"
-
-
-@pytest.fixture
-def database(database_url: str) -> Generator[Database]:
-    opened = Database.connect(database_url, DatabaseSettings(), "tests")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def client(redis_server: RedisServer) -> Generator[Redis]:
-    with connect(redis_server.url) as opened:
-        yield opened
-
-
-def count(database: Database, model: type) -> int:
-    with database.snapshot() as session:
-        return session.scalar(select(func.count()).select_from(model)) or 0
-
-
-def kinds(database: Database) -> list[tuple[str, str, int]]:
-    with database.snapshot() as session:
-        rows = session.execute(
-            select(LedgerEntry.slot, LedgerEntry.kind, LedgerEntry.amount_nanos).order_by(
-                LedgerEntry.id
-            )
-        )
-        return [(row.slot, row.kind, row.amount_nanos) for row in rows]
 
 
 def test_twenty_thousand_settlements_sum_up_to_the_same_everywhere(

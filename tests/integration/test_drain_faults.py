@@ -4,21 +4,20 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import ProgrammingError
 
 from gateway import ids, ledger, usage
 from gateway.admission import events
-from gateway.cache import connect, keys
+from gateway.cache import keys
 from gateway.db import Database
 from gateway.db.database import DatabaseDownError
-from gateway.settings import DatabaseSettings, DrainSettings
+from gateway.settings import DrainSettings
 from gateway.usage import drain_batch, drain_lease, drain_stream
 from models import (
     DrainState,
@@ -33,7 +32,9 @@ from tests.integration.settlements import (
     append,
     build_hold,
     build_settlement,
+    count,
     create_payers,
+    kinds,
     read_totals,
     settle_fields,
 )
@@ -41,34 +42,6 @@ from tests.servers.redis import RedisServer
 
 CHARGE = 700_000
 DRAINING = "tests.integration.drain_process"
-
-
-@pytest.fixture
-def database(database_url: str) -> Generator[Database]:
-    opened = Database.connect(database_url, DatabaseSettings(), "tests")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def client(redis_server: RedisServer) -> Generator[Redis]:
-    with connect(redis_server.url) as opened:
-        yield opened
-
-
-def count(database: Database, model: type) -> int:
-    with database.snapshot() as session:
-        return session.scalar(select(func.count()).select_from(model)) or 0
-
-
-def kinds(database: Database) -> list[tuple[str, str, int]]:
-    with database.snapshot() as session:
-        rows = session.execute(
-            select(LedgerEntry.slot, LedgerEntry.kind, LedgerEntry.amount_nanos).order_by(
-                LedgerEntry.id
-            )
-        )
-        return [(row.slot, row.kind, row.amount_nanos) for row in rows]
 
 
 def test_an_unreadable_entry_is_put_aside_and_the_others_are_written(

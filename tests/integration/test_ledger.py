@@ -1,6 +1,6 @@
 """The ledger: what verification finds, what rebuilding repairs, what each kind of entry moves."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,9 +8,8 @@ from redis import Redis
 from sqlalchemy import Update, delete, select, update
 
 from gateway import clock, ids, ledger, usage
-from gateway.cache import connect, keys
+from gateway.cache import keys
 from gateway.db import Database
-from gateway.settings import DatabaseSettings
 from models import (
     AllowanceEffect,
     ApiKey,
@@ -33,23 +32,9 @@ from tests.integration.settlements import (
     create_payers,
     settle_fields,
 )
-from tests.servers.redis import RedisServer
 
 LIMIT = 10_000_000
 CHARGE = 700_000
-
-
-@pytest.fixture
-def database(database_url: str) -> Generator[Database]:
-    opened = Database.connect(database_url, DatabaseSettings(), "tests")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def client(redis_server: RedisServer) -> Generator[Redis]:
-    with connect(redis_server.url) as opened:
-        yield opened
 
 
 @pytest.fixture

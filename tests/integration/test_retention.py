@@ -5,10 +5,9 @@ from collections.abc import Generator
 
 import pytest
 from redis import Redis
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 
 from gateway import clock, ledger, retention, usage
-from gateway.cache import connect
 from gateway.db import USER, Database, mark_changed
 from gateway.retention.partitions import month_of, next_month
 from gateway.settings import DatabaseSettings, RetentionSettings
@@ -18,19 +17,12 @@ from tests.integration.settlements import (
     append,
     build_hold,
     build_settlement,
+    count,
     create_payers,
     settle_fields,
 )
-from tests.servers.redis import RedisServer
 
 KEPT = RetentionSettings(requests_days=90, attempts_days=30, rollups_days=800, delete_rows=7)
-
-
-@pytest.fixture
-def database(database_url: str) -> Generator[Database]:
-    opened = Database.connect(database_url, DatabaseSettings(), "tests")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -38,17 +30,6 @@ def postgres(postgres_url: str) -> Generator[Database]:
     opened = Database.connect(postgres_url, DatabaseSettings(), "tests")
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def client(redis_server: RedisServer) -> Generator[Redis]:
-    with connect(redis_server.url) as opened:
-        yield opened
-
-
-def count(database: Database, model: type) -> int:
-    with database.snapshot() as session:
-        return session.scalar(select(func.count()).select_from(model)) or 0
 
 
 def record_calls(database: Database, client: Redis, ages_days: list[int]) -> None:

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import threading
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,13 +16,6 @@ from gateway.settings import DatabaseSettings
 from models import Tick
 from tests.integration.processes import environment, running, wait_until
 from tests.servers.redis import RedisServer
-
-
-@pytest.fixture
-def database(database_url: str) -> Generator[Database]:
-    opened = Database.connect(database_url, DatabaseSettings(), "tests")
-    yield opened
-    opened.close()
 
 
 def read_tick(database: Database, name: str = "work") -> Tick:
