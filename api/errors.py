@@ -1,6 +1,7 @@
 """Errors as answers, in the dialect of the route."""
 
 import asyncio
+import math
 
 from sanic import HTTPResponse
 from sanic.exceptions import (
@@ -43,7 +44,7 @@ def _render(request: Request, error: Exception) -> HTTPResponse:
     body = dialects.render_openai(error, reference)
     headers = {"x-request-id": reference}
     if error.retry_after_seconds is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after_seconds)))
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after_seconds)))
     status = dialects.openai_status(error)
     return HTTPResponse(body, status, headers=headers, content_type="application/json")
 

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import msgspec
 import pytest
 
-from gateway.admission import Gate, GateClosedError
+from gateway.admission import Gate, GateClosedError, Meter
 from gateway.admission.operations import Admit, Choice, Load, Operation, Settle
 from gateway.cache import connect_async, keys
 from tests.servers.redis import RedisServer
@@ -140,3 +141,18 @@ async def _ask_until_open(gate: Gate, operation: Operation) -> Any:  # noqa: ANN
                 return await gate.ask(operation)
             except GateClosedError:
                 await asyncio.sleep(0.02)
+
+
+async def test_whoever_waits_as_long_as_told_is_admitted(gate: Gate) -> None:
+    await load(gate, "1000")
+
+    def metered(number: int) -> Admit:
+        meter = Meter("w", f"{USER}:rate", "3", "1", 1000, "r")
+        return msgspec.structs.replace(admit(number), meters=(meter,))
+
+    replies: list[Any] = [await gate.ask(metered(number)) for number in range(6)]
+    refused = next(reply for reply in replies if reply[0] == b"LIMIT")
+    assert [reply[0] for reply in replies[:3]] == [b"OK"] * 3
+    await asyncio.sleep(int(refused[2]) / 1000 + 0.005)
+    later: Any = await gate.ask(metered(7))
+    assert later[0] == b"OK"

@@ -26,11 +26,25 @@ local function beyond(limit, used, amount)
   return left < 0
 end
 
+-- Milliseconds until enough of the older bucket has slid out of the window; if this bucket
+-- alone is too full, until enough of it has, in the next one.
+local function window_wait(meter)
+  local window, room = meter[5], tonumber(meter[3]) - tonumber(meter[4])
+  local passed = NOW % window
+  local used = tonumber(redis.call('GET', bucket(meter, 0)) or '0')
+  local before = tonumber(redis.call('GET', bucket(meter, 1)) or '0')
+  if used <= room and before > 0 then
+    return math.max(1, math.ceil(window * (1 - (room - used) / before) - passed))
+  end
+  if room < 0 or used <= 0 then return window - passed end
+  return window - passed + math.max(0, math.ceil(window * (1 - room / used)))
+end
+
 -- nil when the meter admits the amount, else milliseconds until it may.
 local function refusal(meter)
   if meter[1] == 'w' then
     if window_use(meter) + tonumber(meter[4]) > tonumber(meter[3]) then
-      return meter[5] - NOW % meter[5]
+      return window_wait(meter)
     end
   elseif meter[1] == 'p' then
     local used = redis.call('GET', P .. 'm:' .. meter[2]) or '0'
