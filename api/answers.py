@@ -7,17 +7,17 @@ from typing import cast
 
 from sanic import HTTPResponse
 
+from api import rate_limits
 from api.context import Request
-from api.middleware import request_id
+from api.middleware import names_of
 from gateway import money
 from gateway.relay import Entry, PlainAnswer, Stream
 
 STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-LIMIT_NAMES = {"r": "requests", "t": "tokens"}
 
 
 def plain(answer: PlainAnswer) -> HTTPResponse:
-    headers = _facts(answer.entry, len(answer.entry.attempts))
+    headers = _facts(answer.entry, answer.answered_model, len(answer.entry.attempts))
     headers["x-sluice-cost-usd"] = money.format_usd(answer.charge_nanos)
     return Plain(answer.body, 200, headers=headers, content_type="application/json")
 
@@ -33,19 +33,15 @@ class Plain(HTTPResponse):
         return ((name.encode(), str(value).encode()) for name, value in self.headers.items())
 
 
-def _facts(entry: Entry, attempts: int) -> dict[str, str]:
+def _facts(entry: Entry, model: str, attempts: int) -> dict[str, str]:
     """What the headers of every proxied answer say."""
-    headers = {
+    return {
         "x-sluice-request": entry.call.reference,
-        "x-sluice-model": entry.offer.slug,
+        "x-sluice-model": model,
+        "x-gateway-model": model,
         "x-sluice-attempts": str(attempts),
+        **rate_limits.headers_of(entry.call.dialect, entry.rate_limits),
     }
-    for unit, (limit, remaining, reset_seconds) in entry.rate_limits.items():
-        name = LIMIT_NAMES[unit]
-        headers[f"x-ratelimit-limit-{name}"] = limit
-        headers[f"x-ratelimit-remaining-{name}"] = remaining
-        headers[f"x-ratelimit-reset-{name}"] = f"{reset_seconds:.3f}s"
-    return headers
 
 
 async def stream(request: Request, answer: Stream) -> None:
@@ -56,8 +52,8 @@ async def stream(request: Request, answer: Stream) -> None:
     headers = {
         **STREAM_HEADERS,
         # The attempt that is under way is not on the list yet.
-        **_facts(answer.entry, len(answer.entry.attempts) + 1),
-        "x-request-id": request_id(request),
+        **_facts(answer.entry, answer.answered_model, len(answer.entry.attempts) + 1),
+        **names_of(request),
     }
     patience = Patience(request, request.app.ctx.settings.api.send_timeout_seconds)
     async with aclosing(answer), patience:

@@ -11,8 +11,10 @@ from sanic.exceptions import (
     SanicException,
 )
 
+from api import rate_limits
 from api.context import UNREADABLE, App, Request
-from api.middleware import request_id
+from api.dialects import dialect_of
+from api.middleware import names_of, request_id
 from gateway import log
 from gateway.errors import (
     GatewayError,
@@ -22,7 +24,6 @@ from gateway.errors import (
     RequestTooLargeError,
     UnavailableError,
 )
-from gateway.protocols import errors as dialects
 
 CLIENT_LEFT = 499
 
@@ -41,11 +42,12 @@ def _render(request: Request, error: Exception) -> HTTPResponse:
     reference = request_id(request)
     if isinstance(error, UnavailableError):
         _log.warning("request_refused", request_id=reference, code=error.code, **error.context)
-    body = dialects.render_openai(error, reference)
-    headers = {"x-request-id": reference}
+    dialect = dialect_of(request)
+    headers = {**names_of(request), **rate_limits.headers_of(dialect, error.rate_limits)}
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_seconds)))
-    status = dialects.openai_status(error)
+    body = dialect.render(error, reference)
+    status = dialect.status(error)
     return HTTPResponse(body, status, headers=headers, content_type="application/json")
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from api.context import App
 from gateway import crypto, db, ids, log
 from gateway.admission import Admission, Gate, OpenHolds, announce
-from gateway.cache import connect, connect_async
+from gateway.cache import ToolStates, connect, connect_async
 from gateway.catalog import Catalogs
 from gateway.db import Database
 from gateway.identity import Callers
@@ -16,7 +16,7 @@ from gateway.recovery import Joiner, Keeper
 from gateway.relay import Deps
 from gateway.routing import Router
 from gateway.settings import Settings
-from gateway.transport import Transport
+from gateway.transport import Fetcher, Transport
 from gateway.usage import Journal, Settler
 
 STOP_SECONDS = 10
@@ -100,6 +100,8 @@ class Process:
             settler=settler,
             router=Router(settings.region),
             transport=Transport(settings.upstream.max_connections),
+            fetcher=Fetcher(settings.fetch),
+            tool_states=ToolStates(gate.redis),
             providers=PROVIDERS,
         )
         await self._open(self.deps)
@@ -117,6 +119,7 @@ class Process:
         announcing = connect(settings.resolved_redis_url, timeout_seconds=1)
         db.announce(lambda revisions: announce(announcing, revisions))
         await deps.transport.open()
+        await deps.fetcher.open()
         await self._keeper.start()
         await deps.gate.open()
         loop = asyncio.get_running_loop()
@@ -137,5 +140,6 @@ class Process:
             await self._keeper.stop()
         await deps.gate.close()
         await deps.transport.close()
+        await deps.fetcher.close()
         deps.journal.close()
         deps.database.close()

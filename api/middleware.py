@@ -5,7 +5,9 @@ import re
 from sanic import HTTPResponse
 
 from api.context import App, Request
+from api.dialects import dialect_of
 from gateway import ids
+from gateway.protocols.errors import ANTHROPIC
 
 # What a client may choose as the id that both sides log.
 ACCEPTABLE = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
@@ -24,7 +26,15 @@ def _begin(request: Request) -> None:
 
 
 def _finish(request: Request, response: HTTPResponse) -> None:
-    response.headers["x-request-id"] = request_id(request)
+    response.headers.update(names_of(request))
+
+
+def names_of(request: Request) -> dict[str, str]:
+    """The headers that name the request."""
+    name = request_id(request)
+    if dialect_of(request) is ANTHROPIC:
+        return {"x-request-id": name, "request-id": name}
+    return {"x-request-id": name}
 
 
 def request_id(request: Request) -> str:

@@ -28,6 +28,8 @@ class GatewayError(Exception):
         super().__init__(message or self.message)
         self.param = param
         self.retry_after_seconds: float | None = None
+        # unit ("r" requests, "t" tokens) → limit, remaining, seconds to its reset
+        self.rate_limits: dict[str, tuple[str, str, float]] = {}
         self.context = context  # goes to the log, never to the caller
 
     def with_retry_after(self, seconds: float) -> "GatewayError":
@@ -45,6 +47,11 @@ class InvalidRequestError(GatewayError):
 class ContextLengthError(InvalidRequestError):
     code = "context_length_exceeded"
     message = "The request does not fit into the context of the model."
+
+
+class UnfetchableUrlError(InvalidRequestError):
+    code = "url_not_fetchable"
+    message = "A URL in the request cannot be fetched."
 
 
 class RequestTooLargeError(GatewayError):
@@ -144,6 +151,15 @@ class NoBackendError(UnavailableError):
     message = "No backend can serve this model right now; try again shortly."
 
 
+class BackendsFullError(NoBackendError):
+    """The backends are well and at work for others: their limits are reached, not the caller's."""
+
+    code = "backends_full"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    kind = "rate_limit_error"
+    message = "Every backend of this model is at its limit of open requests; try again shortly."
+
+
 class UpstreamError(GatewayError):
     """An attempt at a backend failed; the adapter says what it means, the relay what to do."""
 
@@ -190,6 +206,11 @@ class UpstreamRejectedError(UpstreamError):
 class UpstreamContextLengthError(UpstreamRejectedError):
     code = ContextLengthError.code
     message = ContextLengthError.message
+
+
+class UpstreamContentPolicyError(UpstreamRejectedError):
+    code = "content_filter"
+    message = "The model's provider refused the content of the request."
 
 
 class UpstreamRateLimitedError(UpstreamError):

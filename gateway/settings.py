@@ -5,10 +5,11 @@ Every variable is ``SLUICE_`` + section + ``__`` + field in capitals, for exampl
 """
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -85,6 +86,24 @@ class UpstreamSettings(Section):
     drain_seconds: float = 60
 
 
+class FetchSettings(Section):
+    """Limits of fetching what a URL given by a user points to."""
+
+    max_file_bytes: int = 20 * 1024 * 1024
+    connection_seconds: float = 5
+    deadline_seconds: float = 20  # over all redirects
+    max_redirects: int = 3
+    # Networks that are not public but may be fetched from all the same, on any port (CIDR).
+    allowed_networks: tuple[str, ...] = ()
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ip_network(network, strict=False)
+        return networks
+
+
 class DrainSettings(Section):
     batch: int = 1000
     lease_seconds: float = 15
@@ -134,6 +153,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
     upstream: UpstreamSettings = UpstreamSettings()
+    fetch: FetchSettings = FetchSettings()
     drain: DrainSettings = DrainSettings()
     worker: WorkerSettings = WorkerSettings()
     retention: RetentionSettings = RetentionSettings()

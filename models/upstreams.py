@@ -1,6 +1,7 @@
 """Where calls go: providers, their backends and the keys we use there."""
 
 import datetime as dt
+from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -41,6 +42,8 @@ class Backend(Row, Base):
     max_concurrency: Mapped[int] = mapped_column(default=0)
     # Overrides of UpstreamSettings in seconds, e.g. {"first_byte_seconds": 120}
     limits: Mapped[dict[str, float]] = mapped_column(Json, default=dict)
+    # What this server wants differently, over what the model says of itself.
+    capabilities: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     enabled: Mapped[bool] = mapped_column(default=True)
     healthy: Mapped[bool] = mapped_column(default=True)
     fail_count: Mapped[int] = mapped_column(default=0)
@@ -64,6 +67,8 @@ class BackendModel(Row, Base):
     upstream_model: Mapped[str] = mapped_column(default="")
     weight: Mapped[int] = mapped_column(default=1)
     priority: Mapped[int] = mapped_column(default=0)
+    # Over those of the model and of the backend.
+    capabilities: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     enabled: Mapped[bool] = mapped_column(default=True)
 
 

@@ -1,9 +1,17 @@
 """Holds and limits: one Redis round trip decides whether and where a call may go."""
 
-from gateway.admission.admission import Admission, Grant, QuotaShortError, StaleSnapshotError
+from gateway.admission.admission import (
+    Admission,
+    Condition,
+    Grant,
+    QuotaShortError,
+    Shut,
+    StaleSnapshotError,
+)
 from gateway.admission.allowances import AllowanceBase, get_allowance_base
 from gateway.admission.gate import Gate, GateClosedError, run_of
 from gateway.admission.holds import OpenHolds
+from gateway.admission.limits import window_limits
 from gateway.admission.operations import (
     Admit,
     Check,
@@ -21,6 +29,7 @@ __all__ = [
     "AllowanceBase",
     "Check",
     "Choice",
+    "Condition",
     "Gate",
     "GateClosedError",
     "Grant",
@@ -30,6 +39,7 @@ __all__ = [
     "QuotaShortError",
     "Report",
     "Settle",
+    "Shut",
     "StaleSnapshotError",
     "announce",
     "announcer",
@@ -38,4 +48,5 @@ __all__ = [
     "run_of",
     "sweep",
     "trim",
+    "window_limits",
 ]

@@ -12,14 +12,24 @@ from typing import Any
 from gateway import log, money
 from gateway.admission.allowances import get_allowance_base
 from gateway.admission.gate import Gate, GateClosedError
-from gateway.admission.operations import Admit, Check, Load, Pick
+from gateway.admission.limits import limit_error
+from gateway.admission.operations import (
+    Admit,
+    Check,
+    Choice,
+    Load,
+    Look,
+    Note,
+    Pick,
+    Report,
+)
 from gateway.cache import keys
 from gateway.db import Database
 from gateway.errors import (
+    BackendsFullError,
     InsufficientQuotaError,
     InvalidRequestError,
     NoBackendError,
-    RateLimitedError,
 )
 
 MAX_LOADS = 5
@@ -57,6 +67,24 @@ class Grant:
     # what is left and when it resets (ms), per meter of the call
     remaining: list[list[bytes]]
     is_limited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """Why something is not asked right now; a breaker whose time is over waits for a probe."""
+
+    by: str  # "cool-down" or "breaker"
+    left_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What admission knows of a candidate; None: nothing stands against it."""
+
+    link: Shut | None
+    backend: Shut | None
+    provider_key: Shut | None
+    open_slots: int
 
 
 class Admission:
@@ -99,6 +127,20 @@ class Admission:
             raise _refusal(reply, None)
         return int(reply[1])
 
+    async def note(self, reports: tuple[Report, ...]) -> None:
+        """Let other calls know at once; never waits, and a closed gate is no failure of ours."""
+        self._gate.tell(Note(reports))
+
+    async def look(self, candidates: tuple[Choice, ...]) -> list[Condition]:
+        """What would decide between these candidates now; changes nothing."""
+        reply: Any = await self._gate.ask(Look(candidates))
+        if reply[0] != b"OK":
+            raise _refusal(reply, None)
+        return [
+            Condition(_shut(link), _shut(backend), _shut(provider_key), slots)
+            for link, backend, provider_key, slots in reply[1]
+        ]
+
     async def _load(self, user_id: str) -> None:
         """Calls of one user that come at once share one loading."""
         running = self._loads.get(user_id)
@@ -134,32 +176,24 @@ def _give_back(done: "asyncio.Future[Any]", on_orphan: Callable[[], None]) -> No
         on_orphan()
 
 
+def _shut(state: bytes) -> Shut | None:
+    if not state:
+        return None
+    return Shut("cool-down" if state[:1] == b"c" else "breaker", int(state[1:]))
+
+
 def _refusal(reply: Any, operation: Admit | None) -> Exception:  # noqa: ANN401
     match reply[0]:
         case b"STALE":
             return StaleSnapshotError(reply[1].decode())
         case b"QUOTA":
             return QuotaShortError(int(reply[2]))
-        case b"LIMIT":
-            return _limit_error(int(reply[1]), int(reply[2]), operation)
+        case b"LIMIT" if operation is not None:
+            return limit_error(operation.meters, int(reply[1]), int(reply[2]), reply[3])
         case b"BUSY":
-            return NoBackendError()
+            error = BackendsFullError() if reply[2] else NoBackendError()
+            return error.with_retry_after(max(1.0, int(reply[1]) / 1000))
         case _:
             if reply[0] == b"ERROR":
                 _log.error("admission_failed", error=reply[1].decode())
             return GateClosedError()
-
-
-def _limit_error(index: int, wait_ms: int, operation: Admit | None) -> Exception:
-    meter = operation.meters[index] if operation else None
-    seconds = max(1.0, wait_ms / 1000)
-    if meter is not None and meter.kind == "p":
-        return InsufficientQuotaError(
-            f"The quota of {meter.limit} {_UNITS[meter.unit]} for this period is used up."
-        ).with_retry_after(seconds)
-    if meter is not None and meter.kind == "c":
-        return RateLimitedError("Too many requests at the same time.").with_retry_after(seconds)
-    return RateLimitedError().with_retry_after(seconds)
-
-
-_UNITS = {"r": "requests", "t": "tokens", "n": "billionths of a US dollar"}

@@ -26,6 +26,7 @@ class Choice(msgspec.Struct, array_like=True, frozen=True):
     provider_key_id: str
     slots: int
     weight: int
+    tier: int = 0  # candidates come ordered by it
 
 
 class Report(msgspec.Struct, array_like=True, frozen=True):
@@ -68,6 +69,16 @@ class Pick(msgspec.Struct, tag_field="op", tag="pick", frozen=True):
     candidates: tuple[Choice, ...]
     least_busy: bool
     reports: tuple[Report, ...]
+
+
+class Note(msgspec.Struct, tag_field="op", tag="note", frozen=True):
+    """Health that other calls should know of before this one ends."""
+
+    reports: tuple[Report, ...]
+
+
+class Look(msgspec.Struct, tag_field="op", tag="look", frozen=True):
+    candidates: tuple[Choice, ...]
 
 
 class Settle(msgspec.Struct, tag_field="op", tag="settle", frozen=True):
@@ -120,6 +131,8 @@ class Trim(msgspec.Struct, tag_field="op", tag="trim", frozen=True):
     watermark: str
 
 
-Operation = Admit | Check | Pick | Settle | Renew | Reopen | Sweep | Load | Bump | Trim
+Operation = (
+    Admit | Check | Pick | Note | Look | Settle | Renew | Reopen | Sweep | Load | Bump | Trim
+)
 
 encode = msgspec.msgpack.Encoder().encode

@@ -33,3 +33,8 @@ def allowance(user_id: str) -> str:
 def user_holds(user_id: str) -> str:
     """Hash: reference → packed hold."""
     return f"{PREFIX}h:{user_id}"
+
+
+def tool_state(user_id: str, tool_call_id: str) -> str:
+    """What a vendor must get back with the tool call; see ``protocols/tool_state.py``."""
+    return f"{PREFIX}tool:{user_id}:{tool_call_id}"

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.catalog.patterns import Pattern, match, patterns_of
+from gateway.protocols.traits import NO_TRAITS, Traits
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -18,6 +21,7 @@ class Target:
     path_templates: Mapping[str, str]
     api_version: str | None
     headers: Mapping[str, str]
+    # Empty where the offer is a pattern: the name that was asked for is sent.
     upstream_model: str
     region: str
     weight: int
@@ -27,6 +31,8 @@ class Target:
     key_weight: int = 1
     secret: str = field(default="", repr=False)
     cost_factor_millionths: int = 1_000_000
+    priority: int = 0  # of the link; the highest is tried first
+    traits: Traits = NO_TRAITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,14 @@ class Offer:
     prices: Mapping[tuple[str, str], int]
     targets: tuple[Target, ...]
     is_sellable: bool  # it has the prices that its type needs
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
+    # Which model answers instead of this one, and what is left when all targets have failed.
+    forward: Mapping[str, Any] = field(default_factory=dict)
+    fallback: Mapping[str, Any] = field(default_factory=dict)
+    # The backend that `fallback` names, under each of its keys.
+    fallback_targets: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +72,15 @@ class Catalog:
     revision: int
     offers: Mapping[str, Offer]
     aliases: Mapping[str, str]
+    _patterns: tuple[Pattern, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        names = {**self.aliases, **{slug: slug for slug in self.offers}}
+        object.__setattr__(self, "_patterns", patterns_of(names))
 
     def find(self, name: str) -> Offer | None:
-        """The offer of that name or alias."""
-        return self.offers.get(name) or self.offers.get(self.aliases.get(name, ""))
+        """The offer of that name, else of that alias, else of the closest pattern."""
+        found = self.offers.get(name) or self.offers.get(self.aliases.get(name, ""))
+        if found is None and self._patterns:
+            found = self.offers.get(match(self._patterns, name) or "")
+        return found

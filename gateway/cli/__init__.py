@@ -19,6 +19,7 @@ COMMANDS = {
     "keys": ("gateway.cli.keys", "API keys: list, create, revoke, enable, show."),
     "users": ("gateway.cli.users", "Users: list, create, disable, enable, limit, grant, reset."),
     "models": ("gateway.cli.models", "Models: list, price, enable, disable."),
+    "route": ("gateway.cli.route", "Say where a call would go, why, and what it may cost."),
     "ledger": ("gateway.cli.ledger", "The ledger: verify, rebuild, show."),
 }
 

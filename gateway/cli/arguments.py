@@ -1,8 +1,11 @@
 """What people type, as the values that commands work with."""
 
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 
 UNLIMITED = "unlimited"
 
@@ -24,6 +27,26 @@ class Usd(click.ParamType[Decimal | str]):
             return Decimal(str(value))
         except InvalidOperation:
             self.fail(f"{value!r} is not an amount of US dollars", param, ctx)
+
+
+class Prompt(click.ParamType[str | dict[str, Any]]):
+    """Text, or ``@FILE`` with the JSON body of a request."""
+
+    name = "text|@file"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | dict[str, Any]:
+        text = str(value)
+        if not text.startswith("@"):
+            return text
+        path = Path(text[1:])
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        except OSError as error:
+            self.fail(f"{path}: {error.strerror}", param, ctx)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self.fail(f"{path} holds no JSON object: {error}", param, ctx)
 
 
 def limit_of(amount: Decimal | str) -> Decimal | None:

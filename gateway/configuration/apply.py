@@ -49,6 +49,7 @@ def _import_catalog(
         offers.import_model(session, changes, model, f"models[{number}]")
     if document.models:
         offers.check_names(session)
+        offers.check_targets(session, document.models)
     for number, (row, provider) in enumerate(zip(providers, document.providers, strict=True)):
         for index, key in enumerate(provider.keys):
             path = f"providers[{number}].keys[{index}]"

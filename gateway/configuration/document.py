@@ -7,11 +7,14 @@ Amounts of money are US dollars, as text or numbers, and never pass through a fl
 import datetime as dt
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway import money
+from gateway.configuration import rules
+from gateway.identity import is_entry
 from gateway.pricing import Dimension
 from models import DisconnectPolicy, LoadBalancing, ModelType, Role, UserStatus
 
@@ -98,8 +101,13 @@ class Backend(Part, kw_only=True):
     weight: Count | UnsetType = UNSET
     max_concurrency: Count | UnsetType = UNSET
     limits: dict[str, float] | UnsetType = UNSET
+    capabilities: dict[str, Any] | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
     cost_multiplier: Decimal | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        check_address(self.base_url)
+        rules.check_capabilities(self.capabilities)
 
 
 class ProviderKey(Part, kw_only=True):
@@ -117,6 +125,8 @@ class ProviderKey(Part, kw_only=True):
 
 class Provider(Part, kw_only=True):
     code: Code
+    # What the file leaves open comes from the row of that vendor.
+    vendor: Code | UnsetType = UNSET
     name: Name | UnsetType = UNSET
     adapter: Name | UnsetType = UNSET
     auth_style: (
@@ -138,7 +148,11 @@ class Link(Part, kw_only=True):
     upstream_model: str = ""
     weight: Count = 1
     priority: int = 0
+    capabilities: dict[str, Any] = {}
     enabled: bool = True
+
+    def __post_init__(self) -> None:
+        rules.check_capabilities(self.capabilities)
 
 
 Prices = dict[str, Decimal]
@@ -165,6 +179,7 @@ class Model(Part, kw_only=True):
     prices: Prices | Literal["known"] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
+        rules.check_model(self.forward, self.fallback, self.capabilities)
         if isinstance(self.prices, dict):
             for key, amount in self.prices.items():
                 check_price(key, amount)
@@ -178,7 +193,23 @@ class AllowanceFields(Part, kw_only=True):
         check_amount("limit_usd", self.limit_usd)
 
 
-class ApiKey(AllowanceFields, kw_only=True):
+class AddressFields(AllowanceFields, kw_only=True):
+    """Entries are addresses, networks (CIDR) or ranges ``from-to``."""
+
+    ip_allow: list[str] | UnsetType = UNSET
+    ip_deny: list[str] | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        AllowanceFields.__post_init__(self)
+        for field in ("ip_allow", "ip_deny"):
+            given = getattr(self, field)
+            for entry in given if isinstance(given, list) else ():
+                if not is_entry(entry):
+                    msg = f"{field}: {entry!r} is no address, network or range"
+                    raise ValueError(msg)
+
+
+class ApiKey(AddressFields, kw_only=True):
     """Without ``key`` a new one is made, and shown once."""
 
     name: Name
@@ -186,19 +217,15 @@ class ApiKey(AllowanceFields, kw_only=True):
     app: Name | UnsetType | None = UNSET
     enabled: bool | UnsetType = UNSET
     models: list[str] | UnsetType | None = UNSET
-    ip_allow: list[str] | UnsetType = UNSET
-    ip_deny: list[str] | UnsetType = UNSET
     disconnect_policy: DisconnectPolicy | UnsetType | None = UNSET
     valid_until: Time | UnsetType | None = UNSET
 
 
-class App(AllowanceFields, kw_only=True):
+class App(AddressFields, kw_only=True):
     name: Name
     number: Count | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
     models: list[str] | UnsetType | None = UNSET
-    ip_allow: list[str] | UnsetType = UNSET
-    ip_deny: list[str] | UnsetType = UNSET
 
 
 class User(AllowanceFields, kw_only=True):
@@ -236,6 +263,16 @@ class Document(Part, kw_only=True):
     providers: list[Provider] = []
     models: list[Model] = []
     users: list[User] = []
+
+
+def check_address(url: str | UnsetType) -> None:
+    """What is no address at all must not wait for the first call to say so."""
+    try:
+        if isinstance(url, str):
+            urlsplit(url).port  # noqa: B018 - reading it is the check
+    except ValueError as error:
+        msg = f"base_url: {error}"
+        raise ValueError(msg) from error
 
 
 def check_amount(field: str, amount: Decimal | UnsetType | None) -> None:

@@ -27,7 +27,11 @@ PROVIDER = (
     *("code", "name", "adapter", "auth_style", "path_templates", "api_version", "headers"),
     "enabled",
 )
-BACKEND = ("slug", "name", "base_url", "region", "weight", "max_concurrency", "limits", "enabled")
+BACKEND = (
+    *("slug", "name", "base_url", "region", "weight", "max_concurrency", "limits"),
+    *("capabilities", "enabled"),
+)
+LINK = ("upstream_model", "weight", "priority", "capabilities", "enabled")
 MODEL = (
     *("slug", "name", "description", "type", "aliases", "enabled", "context_window"),
     *("max_output_tokens", "load_balancing", "parameters", "forward", "fallback", "capabilities"),
@@ -136,6 +140,6 @@ class CatalogExport:
         )
         found: dict[str, list[document.Link]] = {}
         for link, slug in rows:
-            values = fields(link, "upstream_model", "weight", "priority", "enabled")
-            found.setdefault(link.model_id, []).append(document.Link(backend=slug, **values))
+            part = document.Link(backend=slug, **fields(link, *LINK))
+            found.setdefault(link.model_id, []).append(part)
         return found

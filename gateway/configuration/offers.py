@@ -1,12 +1,13 @@
 """Importing what is sold: models, the backends that serve them, their tags and prices."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from msgspec import UnsetType
 from sqlalchemy import delete, select
 
 from gateway import clock
-from gateway.configuration import document, prices, rows, upstreams
+from gateway.configuration import document, prices, rows, rules, upstreams
 from gateway.configuration.changes import Changes, Outcome
 from gateway.configuration.problems import ConfigurationError
 from gateway.db import ReadSession, Session
@@ -71,7 +72,7 @@ def _set_links(
         if backend is None:
             msg = f"{path}.backends[{number}]: there is no backend {link.backend!r}"
             raise ConfigurationError(msg)
-        values = rows.given(link, "upstream_model", "weight", "priority", "enabled")
+        values = rows.given(link, "upstream_model", "weight", "priority", "capabilities", "enabled")
         values |= {"backend_id": backend.id, "model_id": model.id}
         outcomes.append(
             rows.save(session, BackendModel, present.get(backend.id), values, {})[1],
@@ -135,3 +136,25 @@ def check_names(session: ReadSession) -> None:
     if ambiguous:
         msg = f"models: the name {ambiguous[0]!r} belongs to more than one model"
         raise ConfigurationError(msg)
+
+
+def check_targets(session: ReadSession, parts: Sequence[document.Model]) -> None:
+    """What forwards and fallbacks name is there; the file itself may have made it."""
+    models = set(session.scalars(select(AIModel.slug)))
+    backends = set(session.scalars(select(Backend.slug)))
+    for number, part in enumerate(parts):
+        path = f"models[{number}]"
+        if isinstance(part.forward, dict) and part.forward:
+            forward = rules.read_forward(part.forward)
+            _check_named(f"{path}.forward", forward.models(), "model", models)
+        if isinstance(part.fallback, dict) and part.fallback:
+            fallback = rules.read_fallback(part.fallback)
+            _check_named(f"{path}.fallback", fallback.named_models(), "model", models)
+            _check_named(f"{path}.fallback", fallback.named_backends(), "backend", backends)
+
+
+def _check_named(path: str, named: rules.Named, kind: str, known: set[str]) -> None:
+    for place, slug in named:
+        if slug not in known:
+            msg = f"{path}.{place}: there is no {kind} {slug!r}"
+            raise ConfigurationError(msg)

@@ -7,9 +7,9 @@ from gateway.configuration import document, rows
 from gateway.configuration.changes import Changes
 from gateway.configuration.problems import ConfigurationError
 from gateway.db import Session
+from gateway.identity import admits
+from gateway.identity.model_lists import ALL_MODELS
 from models import Policy
-
-ALL_MODELS = "*"
 
 
 def import_policy(session: Session, changes: Changes, part: document.Policy, path: str) -> None:
@@ -47,7 +47,7 @@ def _check(policy: Policy, path: str) -> None:
 
 
 def _allows(policy: Policy, model: str) -> bool:
-    return ALL_MODELS in policy.models or model in policy.models
+    return admits(frozenset(policy.models), model)
 
 
 def _is_empty(time_range: dict[str, Any]) -> bool:

@@ -120,6 +120,7 @@ def _what_follows(session: ReadSession, planned: Document) -> Document:
 def _essence(provider: document.Provider) -> document.Provider:
     return document.Provider(
         code=provider.code,
+        adapter=provider.adapter,
         auth_style=provider.auth_style,
         backends=[
             document.Backend(slug=backend.slug, base_url=backend.base_url)

@@ -8,15 +8,16 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from gateway.configuration import document
 from gateway.configuration.document import Document
 from gateway.configuration.problems import ConfigurationError
 from gateway.pricing import known
+from gateway.providers import KEYLESS
 
 MODEL_VARIABLE = "SLUICE_MODEL"
-KEYLESS = "none"
 FREE: document.Prices = {"input": Decimal(0), "output": Decimal(0)}
 
 
@@ -105,7 +106,9 @@ def _plan_vendor(start: Start, environment: Mapping[str, str], today: dt.date) -
 
 
 def _at(provider: document.Provider, url: str) -> document.Provider:
-    return replace(provider, backends=[replace(provider.backends[0], base_url=url)])
+    """Another server there may lack what the vendor's own can do."""
+    backend = replace(provider.backends[0], base_url=url, capabilities=UNSET)
+    return replace(provider, backends=[backend])
 
 
 def _own_model(name: str, backend: str, today: dt.date) -> document.Model:

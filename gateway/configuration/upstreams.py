@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import delete, select
 
 from gateway import crypto
-from gateway.configuration import document, rows
+from gateway.configuration import document, rows, vendors
 from gateway.configuration.changes import Changes, Outcome
 from gateway.configuration.problems import ConfigurationError
 from gateway.configuration.secrets import Secrets
@@ -30,18 +30,27 @@ def import_provider(
     session: Session, changes: Changes, part: document.Provider, path: str
 ) -> Provider:
     """The provider and its backends; keys follow once the models exist."""
+    row = rows.find(session, Provider, code=part.code)
+    has_keys = bool(part.keys) or (row is not None and _has_keys(session, row))
+    part = vendors.complete(part, path, is_new=row is None, has_keys=has_keys)
     values = rows.given(
         part, "name", "adapter", "auth_style", "path_templates", "api_version", "headers", "enabled"
     )
-    row = rows.find(session, Provider, code=part.code)
     _check_adapter(row, part, path)
     defaults = {"name": part.code}
+    if isinstance(part.adapter, str):
+        defaults["auth_style"] = PROVIDERS[part.adapter].auth_style
     row, outcome = rows.save(session, Provider, row, {"code": part.code, **values}, defaults)
     outcome = _with_factor(session, outcome, "provider", row.id, (part.cost_multiplier, path))
     changes.catalog_object("provider", part.code, outcome)
     for number, backend in enumerate(part.backends):
         _import_backend(session, changes, row, backend, f"{path}.backends[{number}]")
     return row
+
+
+def _has_keys(session: ReadSession, provider: Provider) -> bool:
+    keys = select(ProviderKey.id).where(ProviderKey.provider_id == provider.id).limit(1)
+    return session.execute(keys).first() is not None
 
 
 def _check_adapter(row: Provider | None, part: document.Provider, path: str) -> None:
@@ -57,7 +66,9 @@ def _import_backend(
     session: Session, changes: Changes, provider: Provider, part: document.Backend, path: str
 ) -> None:
     values = rows.given(
-        part, "name", "base_url", "region", "weight", "max_concurrency", "limits", "enabled"
+        part,
+        *("name", "base_url", "region", "weight", "max_concurrency", "limits"),
+        *("capabilities", "enabled"),
     )
     row = rows.find(session, Backend, slug=part.slug)
     if row is None and part.base_url is UNSET:

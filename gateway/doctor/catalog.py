@@ -72,6 +72,15 @@ def _providers(session: ReadSession) -> Iterator[Finding]:
     if lacking:
         message = f"no active key: {', '.join(lacking)}"
         yield Finding(Level.WARN, "providers", message, "import a key, or disable the provider")
+    marked = session.execute(
+        select(Provider.code, ProviderKey.name, ProviderKey.status_reason)
+        .join(Provider, Provider.id == ProviderKey.provider_id)
+        .where(ProviderKey.status == Status.ACTIVE, ProviderKey.status_reason.is_not(None))
+        .order_by(Provider.code, ProviderKey.name)
+    )
+    for code, name, reason in marked:
+        subject = f"provider key {code}/{name}"
+        yield Finding(Level.WARN, subject, reason or "", "import a new secret")
 
 
 def _models(session: ReadSession) -> Iterator[Finding]:
@@ -94,7 +103,11 @@ def _models(session: ReadSession) -> Iterator[Finding]:
             .where(BackendModel.enabled, Backend.enabled, Provider.enabled)
         )
     )
-    unserved = [model.slug for model in models if model.id not in served]
+    unserved = [
+        model.slug
+        for model in models
+        if model.id not in served and not model.forward and not model.fallback
+    ]
     if unserved:
         message = f"no enabled backend serves {', '.join(unserved)}"
         yield Finding(Level.WARN, "models", message, "link a backend, or disable the model")

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-MIDNIGHT = "24:00"
-
 
 def address_allowed(address: str, allow: Sequence[str], deny: Sequence[str]) -> bool:
     """Denied entries win; an empty allow list allows everybody.
@@ -24,6 +22,11 @@ def address_allowed(address: str, allow: Sequence[str], deny: Sequence[str]) -> 
     if any(_matches(parsed, entry) for entry in deny):
         return False
     return not allow or any(_matches(parsed, entry) for entry in allow)
+
+
+def is_entry(text: str) -> bool:
+    """Whether an entry of such a list can be read."""
+    return bool(_networks(text))
 
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -52,7 +55,9 @@ def _networks(entry: str) -> tuple[Network, ...]:
 def time_allowed(moment: dt.datetime, ranges: Sequence[tuple[str, str]], timezone: str) -> bool:
     """Whether a local time of day lies in one of the ranges; no ranges allow all day.
 
-    The end is exclusive; a range whose start is after its end spans midnight.
+    The end is exclusive; a range whose start is after its end spans midnight. Local is what
+    the clock on the wall shows: an hour that it skips is in no range, one that it repeats is
+    in twice.
     """
     if not ranges:
         return True
@@ -62,4 +67,4 @@ def time_allowed(moment: dt.datetime, ranges: Sequence[tuple[str, str]], timezon
 
 def _within(now: str, start: str, end: str) -> bool:
     # Times of day as HH:MM compare as text; 24:00 is after all of them.
-    return start <= now < end if start <= end else now >= start or (now < end and end != MIDNIGHT)
+    return start <= now < end if start <= end else now >= start or now < end

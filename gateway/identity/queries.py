@@ -30,7 +30,7 @@ def find_caller(session: ReadSession, key_hash: str) -> Caller | None:
         policy=_policy_view(policy, get_revision(session, POLICY, policy.id)),
         role=user.role,
         refusal=_refusal(key, user, app),
-        models=_both(key.models, app.models if app is not None else None),
+        model_lists=_model_lists(key, app),
         valid_until=key.valid_until,
         allowance_ends_at=_earliest(
             user.expires_at, key.expires_at, app.expires_at if app is not None else None
@@ -58,12 +58,10 @@ def _refusal(key: ApiKey, user: User, app: App | None) -> str | None:
     return None
 
 
-def _both(left: list[str] | None, right: list[str] | None) -> frozenset[str] | None:
-    """What both lists admit; an absent or empty list admits everything."""
-    if not left or not right:
-        return frozenset(left or right or ()) or None
-    # An empty intersection admits nothing, unlike an absent list.
-    return frozenset(left) & frozenset(right)
+def _model_lists(key: ApiKey, app: App | None) -> tuple[frozenset[str], ...]:
+    """An absent or empty list of a key or app admits everything; a policy's admits nothing."""
+    owners = (key,) if app is None else (key, app)
+    return tuple(frozenset(owner.models) for owner in owners if owner.models)
 
 
 def _earliest(*moments: dt.datetime | None) -> dt.datetime | None:

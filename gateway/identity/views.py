@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.identity.access import address_allowed, time_allowed
-
-ALL_MODELS = "*"
+from gateway.identity.model_lists import admits
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyView:
-    """The limits of a policy; None is unlimited."""
+    """The limits of a policy; None is unlimited, and so is 0 in ``per_model``."""
 
     id: str
     name: str
@@ -37,7 +36,12 @@ class PolicyView:
     per_model: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def allows(self, model: str) -> bool:
-        return ALL_MODELS in self.models or model in self.models
+        return admits(self.models, model)
+
+    def output_limit(self, model: str) -> int | None:
+        """The most tokens an answer of this model may have."""
+        own = self.per_model.get(model, {}).get("max_output_tokens")
+        return min((limit for limit in (self.max_output_tokens, own) if limit), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Caller:
     role: str
     # The reason why this key is refused, or None.
     refusal: str | None
-    models: frozenset[str] | None
+    # Of key and app, where they have one; a model must be on all of them.
+    model_lists: tuple[frozenset[str], ...]
     valid_until: dt.datetime | None
     allowance_ends_at: dt.datetime | None
     disconnect_policy: str | None
@@ -61,7 +66,7 @@ class Caller:
 
     def allows(self, model: str) -> bool:
         """Whether key, app and policy all admit the model."""
-        return (self.models is None or model in self.models) and self.policy.allows(model)
+        return all(admits(names, model) for names in self.model_lists) and self.policy.allows(model)
 
     def may_come_from(self, address: str) -> bool:
         """Whether key and app both admit the client's address."""

@@ -14,6 +14,8 @@ Usage = Sequence[tuple[str, str, int]]
 UNITS = 1_000_000
 """How many units a price is for."""
 
+TOKENS = frozenset({"input", "output", *STAND_INS})
+
 
 def cost(usage: Usage, prices: Prices) -> Nanos:
     """What the usage costs; raises UnpricedError if a quantity above zero has no price."""
@@ -47,13 +49,18 @@ def find_stand_in(dimension: str, variant: str, prices: Prices) -> int:
     price = prices.get((dimension, ""))
     if price is not None:
         return price
-    stand_in = STAND_INS.get(dimension)
-    if stand_in is None:
-        raise UnpricedError(dimension, variant)
+    stand_in = STAND_INS.get(dimension, "")
     price = prices.get((stand_in, variant), prices.get((stand_in, "")))
+    if price is None and dimension in TOKENS and is_sold_by_call(prices):
+        return 0
     if price is None:
         raise UnpricedError(dimension, variant)
     return price
+
+
+def is_sold_by_call(prices: Prices) -> bool:
+    """Whether nothing but the call is paid for: its tokens are counted, and cost nothing."""
+    return {dimension for dimension, _ in prices} == {"call"}
 
 
 def add_call(usage: Usage, prices: Prices) -> list[tuple[str, str, int]]:

@@ -1,7 +1,7 @@
 """What a call may cost at most, before it is made: the hold, and what a small allowance buys."""
 
 from gateway.money import Nanos
-from gateway.pricing.cost import UNITS, Prices
+from gateway.pricing.cost import UNITS, Prices, is_sold_by_call
 from gateway.pricing.dimensions import UnpricedError
 
 UNBOUNDED_TOKENS = 2**53 - 1
@@ -63,8 +63,9 @@ def is_sellable(type_: str, prices: Prices) -> bool:
 
 def _dearest(prices: Prices) -> tuple[int | None, int | None, int]:
     """The highest price of a prompt token, of an answer token, and of the call."""
-    prompt_price: int | None = prices.get(("input", ""))
-    answer_price: int | None = prices.get(("output", ""))
+    unset = 0 if is_sold_by_call(prices) else None
+    prompt_price: int | None = prices.get(("input", ""), unset)
+    answer_price: int | None = prices.get(("output", ""), unset)
     call_price = 0
     for (dimension, _), price in prices.items():
         if dimension in _PROMPT:

@@ -1,5 +1,7 @@
 """Errors in a client's dialect: bodies, statuses and events; and a vendor's errors read."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,6 +13,9 @@ from gateway.protocols.cleaning import clean
 from gateway.protocols.problems import find_problem, read_upstream_error
 
 __all__ = [
+    "ANTHROPIC",
+    "OPENAI",
+    "Dialect",
     "UpstreamProblem",
     "anthropic_error_event",
     "anthropic_status",
@@ -38,6 +43,16 @@ _ANTHROPIC_TYPES = {
     429: "rate_limit_error",
     _OVERLOADED: "overloaded_error",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one family of clients is told what went wrong."""
+
+    name: str
+    status: Callable[[GatewayError], int]
+    render: Callable[[GatewayError, str | None], bytes]
+    error_event: Callable[[GatewayError], bytes]
 
 
 def openai_status(error: GatewayError) -> int:
@@ -71,6 +86,10 @@ def openai_error_event(error: GatewayError) -> bytes:
 def anthropic_error_event(error: GatewayError) -> bytes:
     body = {"type": "error", "error": _anthropic_error(error)}
     return sse.frame(msgspec.json.encode(body), "error")
+
+
+OPENAI = Dialect("openai", openai_status, render_openai, openai_error_event)
+ANTHROPIC = Dialect("anthropic", anthropic_status, render_anthropic, anthropic_error_event)
 
 
 def _openai_error(error: GatewayError) -> dict[str, str | None]:

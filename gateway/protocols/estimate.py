@@ -15,6 +15,10 @@ IMAGE_TOKENS = 1_600
 LEAST_FILE_TOKENS = 2_000
 BYTES_PER_FILE_TOKEN = 100
 
+# Below this vendors cache no prompt.
+CACHEABLE_TOKENS = 1_024
+MOST_BEFORE_USER = 4
+
 _IMAGES = frozenset({"image_url", "image", "input_image"})
 _FILES = frozenset({"input_audio", "audio", "file", "input_file", "document"})
 
@@ -40,9 +44,24 @@ class _Message(msgspec.Struct):
     content: msgspec.Raw = _NULL
 
 
+class _Role(msgspec.Struct):
+    role: str = ""
+
+
 _messages = msgspec.json.Decoder(list[_Message])
+_role = msgspec.json.Decoder(_Role)
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 _part = msgspec.json.Decoder(_Part)
+
+
+def beginning(raw: bytes) -> bytes:
+    """Of an array of messages what stays the same from the first call of a conversation on."""
+    taken = []
+    for message in _raws.decode(raw)[:MOST_BEFORE_USER]:
+        taken.append(bytes(message))
+        if _role.decode(taken[-1]).role == "user":
+            break
+    return b"".join(taken)
 
 
 def text_tokens(text: str) -> int:

@@ -100,6 +100,16 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", omit_defaults=True):
     interrupted: bool = False
 
 
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a client's stream stands, so that another writer can go on with it."""
+
+    id: str
+    created: int | None = None
+    next_index: int = 0
+    open_index: int | None = None  # of the item that goes on, if one does
+    open_kind: ItemKind | None = None
+
+
 Event = (
     Started
     | ItemStarted

@@ -1,14 +1,15 @@
 """Embeddings: calls and answers that pass as they came, but for the name of the model."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 
+from gateway.errors import UpstreamError
 from gateway.protocols import bodies, openai_usage
-from gateway.protocols.canonical import Usage
 from gateway.protocols.estimate import text_tokens
+from gateway.protocols.exchange import Read, Wish
+from gateway.protocols.plain_exchange import PlainRequest
 
 
 class _Known(msgspec.Struct):
@@ -35,50 +36,30 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
-class EmbeddingsRequest:
+class EmbeddingsRequest(PlainRequest):
     """A decoded request; ``fields`` are its top-level values as bytes."""
 
-    model: str
-    prompt_tokens: int
-    fields: dict[str, msgspec.Raw]
-    stream: bool = False
-    choices: int = 1
-    max_output_tokens: int | None = None
-
-    def body(
-        self,
-        upstream_model: str,
-        parameters: Mapping[str, Any],
-        max_output_tokens: int | None,  # noqa: ARG002 -- embeddings have no output
-        output_field: str,  # noqa: ARG002
-    ) -> bytes:
+    def body(self, wish: Wish) -> bytes:
         """The body for the upstream; ``parameters`` only where the client gave none."""
-        return msgspec.json.encode({**parameters, **self.fields, "model": upstream_model})
+        return msgspec.json.encode({**wish.parameters, **self.fields, "model": wish.model})
 
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingsAnswer:
-    body: bytes
-    usage: Usage | None
+    def read(self, body: bytes, name: str) -> Read:
+        """The answer under the name that was asked for."""
+        try:
+            answer = _answers.decode(body)
+            if answer.error or not answer.data:
+                raise UpstreamError("The provider's answer holds no embeddings.")
+            if answer.model not in {None, name}:
+                body = msgspec.json.encode({**_fields.decode(body), "model": name})
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise UpstreamError("The provider's answer could not be read.") from error
+        return Read(body, openai_usage.read(answer.usage))
 
 
 def decode(body: bytes) -> EmbeddingsRequest:
     """Read a request; raises InvalidRequestError naming the field."""
     known = bodies.read(_known, body)
     return EmbeddingsRequest(known.model, _tokens(known.input), bodies.read(_fields, body))
-
-
-def read_answer(body: bytes, asked_model: str) -> EmbeddingsAnswer | None:
-    """The answer under the name that was asked for; None if the body is no answer."""
-    try:
-        answer = _answers.decode(body)
-        if answer.error or not answer.data:
-            return None
-        if answer.model not in {None, asked_model}:
-            body = msgspec.json.encode({**_fields.decode(body), "model": asked_model})
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return EmbeddingsAnswer(body, openai_usage.read(answer.usage))
 
 
 def _tokens(given: str | int | list[Any]) -> int:

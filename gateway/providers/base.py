@@ -1,9 +1,10 @@
 """What an adapter is: it builds requests and reads failures, it never sends."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gateway.errors import UpstreamError
+from gateway.protocols.canonical import UpstreamProblem
 from gateway.protocols.wire import UpstreamRequest
 
 
@@ -12,6 +13,8 @@ class TargetView(Protocol):
 
     @property
     def auth_style(self) -> str: ...
+    @property
+    def backend_slug(self) -> str: ...
     @property
     def base_url(self) -> str: ...
     @property
@@ -29,7 +32,16 @@ class TargetView(Protocol):
 class Provider(Protocol):
     """Speaks one wire protocol with every vendor that speaks it."""
 
+    # "openai" or "anthropic"
     protocol: str
+    # How its vendors want to be shown our key, unless the provider's row says otherwise.
+    auth_style: str
+    # How most of its vendors continue an answer from its beginning; see ``Traits.prefix``.
+    prefix: str
+    # Headers of the client that mean something there.
+    forwards: frozenset[str]
+    # Whether its vendors fetch documents from addresses.
+    takes_document_urls: bool
 
     def build(
         self, operation: str, target: TargetView, body: bytes, extra_headers: Mapping[str, str]
@@ -38,7 +50,21 @@ class Provider(Protocol):
         ...
 
     def classify(
-        self, status: int, headers: Mapping[str, str], body: bytes, secret: str
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        secret: str,
+        names: Sequence[str] = (),
     ) -> UpstreamError:
-        """What a status of 400 or above means: who is to blame, and whether to try elsewhere."""
+        """What a status of 300 or above means: who is to blame, and whether to try elsewhere.
+
+        ``names`` are words that the caller must not see, see ``private_names``.
+        """
+        ...
+
+    def classify_event(
+        self, problem: UpstreamProblem, secret: str, names: Sequence[str] = ()
+    ) -> UpstreamError:
+        """The same for an error that came as an event of a stream that had begun well."""
         ...

@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 
+from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.base import Provider
 from gateway.providers.openai import OpenAIProvider
 
-PROVIDERS: Mapping[str, Provider] = {"openai": OpenAIProvider()}
+PROVIDERS: Mapping[str, Provider] = {
+    "openai": OpenAIProvider(),
+    "anthropic": AnthropicProvider(),
+}

@@ -2,35 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 from gateway.admission import Report
 from gateway.admission.events import AttemptRecord, HoldInfo
-from gateway.catalog import Offer, Target
+from gateway.catalog import Offer
 from gateway.identity import Caller
-
-
-class Decoded(Protocol):
-    """What every decoded request can say, whatever its wire format."""
-
-    @property
-    def model(self) -> str: ...
-    @property
-    def stream(self) -> bool: ...
-    @property
-    def choices(self) -> int: ...
-    @property
-    def max_output_tokens(self) -> int | None: ...
-    @property
-    def prompt_tokens(self) -> int: ...
-
-    def body(
-        self,
-        upstream_model: str,
-        parameters: Mapping[str, Any],
-        max_output_tokens: int | None,
-        output_field: str,
-    ) -> bytes: ...
+from gateway.protocols import canonical
+from gateway.protocols.errors import Dialect
+from gateway.protocols.exchange import Request
+from gateway.routing import Candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +21,15 @@ class Call:
     surface: str
     operation: str
     api_key: str
-    request: Decoded
+    request: Request
+    dialect: Dialect  # of errors and headers
     started: float  # monotonic seconds
     started_ms: int  # since the Unix epoch
     client_ip: str = ""
     user_agent: str = ""
+    region: str | None = None  # that the client asks for
+    # Of the client's headers, those that are passed on upstream.
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -55,7 +39,7 @@ class Entry:
     call: Call
     caller: Caller
     offer: Offer
-    targets: list[Target]
+    candidates: list[Candidate]
     hold: HoldInfo
     choice: int
     is_limited: bool
@@ -64,5 +48,7 @@ class Entry:
     rate_limits: dict[str, tuple[str, str, float]] = field(default_factory=dict)
     attempts: list[AttemptRecord] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
+    # The canonical request with its files fetched, by which kinds of files were.
+    fetched: dict[tuple[bool, bool], canonical.Call] = field(default_factory=dict)
     is_settled: bool = False
     has_client_left: bool = False

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from gateway import clock, log, money, pricing
 from gateway.admission.events import Settlement, Usage
-from gateway.catalog import Target
 from gateway.errors import GatewayError
 from gateway.relay.call import Entry
 from gateway.relay.deps import Deps
+from gateway.routing import Candidate
 
 CHARGE, RELEASE = "charge", "release"
 REPORTED, ESTIMATED, NO_BASIS = "reported", "estimated", "none"
@@ -30,7 +30,7 @@ class Outcome:
     http_status: int
     usage: Usage
     basis: str
-    target: Target | None = None
+    candidate: Candidate | None = None
     error_code: str | None = None
     first_byte_ms: int | None = None
     disconnect_policy: str | None = None
@@ -45,7 +45,7 @@ def settle(deps: Deps, entry: Entry, outcome: Outcome) -> int:
         return 0
     usage, price = _priced(entry, outcome)
     amount = min(price, entry.hold.held_nanos) if entry.is_limited else price
-    target = outcome.target
+    candidate = outcome.candidate
     settlement = Settlement(
         hold=entry.hold,
         kind=CHARGE if usage else RELEASE,
@@ -58,9 +58,9 @@ def settle(deps: Deps, entry: Entry, outcome: Outcome) -> int:
         status=outcome.status,
         http_status=outcome.http_status,
         error_code=outcome.error_code,
-        answered_model=entry.offer.slug,
-        backend_id=target.backend_id if target else None,
-        region=target.region if target else "",
+        answered_model=(candidate.offer if candidate else entry.offer).slug,
+        backend_id=candidate.target.backend_id if candidate else None,
+        region=candidate.target.region if candidate else "",
         ended_ms=clock.now_ms(),
         first_byte_ms=outcome.first_byte_ms,
         attempts=entry.attempts,
@@ -91,10 +91,12 @@ def _has_price(row: tuple[str, str, int], prices: pricing.Prices) -> bool:
 
 
 def _upstream_cost(entry: Entry, outcome: Outcome) -> int:
-    if outcome.target is None or not outcome.usage:
+    """By the prices of the model that answered, whichever was asked for."""
+    candidate = outcome.candidate
+    if candidate is None or not outcome.usage:
         return 0
-    factor = outcome.target.cost_factor_millionths
-    return pricing.upstream_cost(outcome.usage, entry.offer.prices, factor)
+    prices = candidate.offer.prices or entry.offer.prices
+    return pricing.upstream_cost(outcome.usage, prices, candidate.target.cost_factor_millionths)
 
 
 def settle_failed(deps: Deps, entry: Entry, error: GatewayError) -> None:
@@ -111,27 +113,29 @@ def settle_left(deps: Deps, entry: Entry) -> None:
 
     He pays the prompt if an attempt was under way; attempts that had failed cost nothing.
     """
-    target = _find_stopped(entry)
-    usage: Usage = [("input", "", entry.call.request.prompt_tokens)] if target else []
+    stopped = _find_stopped(entry)
+    usage: Usage = [("input", "", entry.call.request.prompt_tokens)] if stopped else []
     outcome = Outcome(
         status=CANCELLED,
         http_status=CLIENT_LEFT,
         usage=usage,
-        basis=ESTIMATED if target else NO_BASIS,
-        target=target,
+        basis=ESTIMATED if stopped else NO_BASIS,
+        candidate=stopped,
         error_code="client_left",
         disconnect_policy="cancel",
     )
     settle(deps, entry, outcome)
 
 
-def _find_stopped(entry: Entry) -> Target | None:
-    """The target whose attempt was stopped, if the last one was."""
+def _find_stopped(entry: Entry) -> Candidate | None:
+    """The candidate whose attempt was stopped, if the last one was."""
     if not entry.attempts or entry.attempts[-1].outcome != STOPPED:
         return None
     last = entry.attempts[-1]
     ids = (last.backend_id, last.provider_key_id)
-    return next(t for t in entry.targets if (t.backend_id, t.provider_key_id) == ids)
+    return next(
+        c for c in entry.candidates if (c.target.backend_id, c.target.provider_key_id) == ids
+    )
 
 
 @contextmanager

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.admission import Admission, Gate, OpenHolds
+from gateway.cache import ToolStates
 from gateway.catalog import Catalogs
 from gateway.db import Database
 from gateway.identity import Callers
 from gateway.providers import Provider
 from gateway.routing import Router
 from gateway.settings import Settings
-from gateway.transport import Transport
+from gateway.transport import Fetcher, Transport
 from gateway.usage import Journal, Settler
 
 
@@ -30,6 +31,8 @@ class Deps:
     settler: Settler
     router: Router
     transport: Transport
+    fetcher: Fetcher
+    tool_states: ToolStates
     providers: Mapping[str, Provider]
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 

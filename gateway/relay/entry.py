@@ -1,41 +1,38 @@
 """The way in: who calls, what is asked for, what it may cost, and one hold for it."""
 
-import dataclasses
+from collections.abc import Mapping
+from typing import Protocol
 
-from gateway import clock, pricing
-from gateway.admission import (
-    Admit,
-    Check,
-    Choice,
-    GateClosedError,
-    Grant,
-    QuotaShortError,
-    StaleSnapshotError,
-)
-from gateway.admission.events import HoldInfo, encode
-from gateway.catalog import Catalog, Offer, Target
-from gateway.errors import (
-    AddressNotAllowedError,
-    GatewayError,
-    InsufficientQuotaError,
-    InvalidApiKeyError,
-    InvalidRequestError,
-    ModelNotAllowedError,
-    ModelNotFoundError,
-    ModelNotSellableError,
-    NoBackendError,
-    OutsideTimeRangeError,
-)
+from gateway import pricing
+from gateway.admission import GateClosedError, QuotaShortError, StaleSnapshotError
+from gateway.catalog import Catalog, Offer
+from gateway.errors import ContextLengthError, ModelNotFoundError, NoBackendError
 from gateway.identity import Caller
-from gateway.relay import meters
+from gateway.providers import Provider
 from gateway.relay.call import Call, Entry
-from gateway.relay.closing import FAILED, NO_BASIS, Outcome, settle
 from gateway.relay.deps import Deps
-from gateway.routing.order import LEAST_BUSY
+from gateway.relay.draft import Draft
+from gateway.relay.refusals import check_of, model_refusal_of, refusal_of
+from gateway.routing import Candidate, Plan, Router, Wanted, plan
+from gateway.settings import Settings
 
 MAX_RELOADS = 5
-OPERATION_TYPES = {"chat": "chat", "embeddings": "embedding"}
-EVENT_VERSION = 1
+# What is asked for answers no tokens.
+WITHOUT_OUTPUT = frozenset(("embeddings", "moderations", "count_tokens"))
+# Estimates of prompts are rough: only what is far too long is refused without asking.
+SURELY_TOO_LONG = 1.5
+LEAST_OUTPUT_TOKENS = 1000
+
+
+class Bearings(Protocol):
+    """What is needed to decide about a call, of all that is needed to make it."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def router(self) -> Router: ...
+    @property
+    def providers(self) -> Mapping[str, Provider]: ...
 
 
 async def enter(deps: Deps, call: Call) -> Entry:
@@ -60,186 +57,97 @@ def refresh(deps: Deps, caller: Caller, kind: str) -> None:
 
 
 async def _enter(deps: Deps, call: Call, caller: Caller, catalog: Catalog) -> Entry:
-    offer = catalog.find(call.request.model)
-    refusal = refusal_of(caller, call.client_ip) or _model_refusal(caller, offer, call)
+    offer = offer_for(call, caller, catalog)
+    refusal = refusal_of(caller, call.client_ip) or model_refusal_of(caller, offer, call)
     if refusal is not None or offer is None:
         # A refusal must not rest on a snapshot that has been overtaken.
         await deps.admission.check(check_of(caller, catalog))
         raise refusal or ModelNotFoundError
-    targets = deps.router.order(offer, caller.policy.region, is_strict=caller.policy.region_strict)
-    if not targets:
+    planned = plan_of(deps, call, caller, catalog, offer)
+    candidates = [c for c in planned.candidates if can_answer(deps, call, c)]
+    if not candidates:
         await deps.admission.check(check_of(caller, catalog))
         raise NoBackendError
-    output = _output_tokens(deps, call, caller, offer)
-    draft = _Draft(deps, call, caller, offer, catalog.revision, targets)
+    candidates, output = fitting(deps, call, caller, candidates)
+    draft = Draft(deps, call, caller, offer, catalog.revision, candidates)
     try:
         return await draft.admit(output)
     except QuotaShortError as short:
-        affordable = _affordable(deps, call, offer, short)
-        if affordable is None:
+        shorter = affordable(deps, call, offer, short.available_nanos)
+        if shorter is None:
             raise
-        return await draft.admit(affordable)
+        return await draft.admit(shorter)
 
 
-def check_of(caller: Caller, catalog: Catalog) -> Check:
-    return Check(
-        user=caller.user_id,
-        user_revision=caller.revision,
-        policy=caller.policy.id,
-        policy_revision=caller.policy.revision,
-        catalog_revision=catalog.revision,
+def offer_for(call: Call, caller: Caller, catalog: Catalog) -> Offer | None:
+    """The model asked for, or the policy's own where that one may or can not be used."""
+    offer = catalog.find(call.request.model)
+    if offer is None or caller.policy.default_model is None:
+        return offer
+    if caller.allows(offer.slug) and (offer.targets or offer.forward or offer.fallback):
+        return offer
+    return catalog.find(caller.policy.default_model) or offer
+
+
+def plan_of(bearings: Bearings, call: Call, caller: Caller, catalog: Catalog, offer: Offer) -> Plan:
+    """Every way to answer this call, in order."""
+    request = call.request
+    wanted = Wanted(
+        offer=offer,
+        name=request.model,
+        read=request.call,
+        region=call.region or caller.policy.region,
+        is_region_strict=caller.policy.region_strict,
+        affinity=request.affinity() if offer.capabilities.get("affinity", True) else None,
     )
+    return plan(bearings.router, catalog, wanted)
 
 
-def refusal_of(caller: Caller, client_ip: str) -> GatewayError | None:
-    """Why this key may do nothing at all, from there and now, if so."""
-    if caller.refusal is not None:
-        return InvalidApiKeyError(caller.refusal)
-    now = clock.now()
-    if caller.valid_until is not None and caller.valid_until <= now:
-        return InvalidApiKeyError("This API key has expired.")
-    if not caller.may_come_from(client_ip) or not caller.may_come_at(now):
-        from_there = caller.may_come_from(client_ip)
-        return OutsideTimeRangeError() if from_there else AddressNotAllowedError()
-    if caller.allowance_ends_at is not None and caller.allowance_ends_at <= now:
-        return InsufficientQuotaError("The allowance of this API key has expired.")
-    return None
+def can_answer(bearings: Bearings, call: Call, candidate: Candidate) -> bool:
+    """Whether its protocol has what is asked for."""
+    return call.request.speaks(bearings.providers[candidate.target.adapter].protocol)
 
 
-def _model_refusal(caller: Caller, offer: Offer | None, call: Call) -> GatewayError | None:
-    name = call.request.model
-    if offer is None:
-        return ModelNotFoundError(f"The model '{name[:100]}' does not exist.", param="model")
-    if not caller.allows(offer.slug):
-        return ModelNotAllowedError(f"This API key may not use '{offer.slug}'.", param="model")
-    wanted = OPERATION_TYPES[call.operation]
-    if offer.type != wanted:
-        return InvalidRequestError(
-            f"'{offer.slug}' is a model of type {offer.type}, not {wanted}.", param="model"
-        )
-    if not offer.is_sellable:
-        return ModelNotSellableError(f"The operator has not set a price for '{offer.slug}'.")
-    return None
-
-
-def _output_tokens(deps: Deps, call: Call, caller: Caller, offer: Offer) -> int:
-    """Output tokens per choice that the hold pays for."""
-    if call.operation == "embeddings":
-        return 0
-    bounds = [offer.max_output_tokens, caller.policy.max_output_tokens]
+def fitting(
+    bearings: Bearings, call: Call, caller: Caller, candidates: list[Candidate]
+) -> tuple[list[Candidate], int]:
+    """The candidates that have room for the prompt, and the output tokens that are paid for."""
+    offer = candidates[0].offer
+    if call.operation in WITHOUT_OUTPUT:
+        return candidates, 0
+    bounds = [offer.max_output_tokens, caller.policy.output_limit(offer.slug)]
     wanted = call.request.max_output_tokens
     if wanted is None and offer.max_output_tokens is None:
-        wanted = deps.settings.admission.default_output_tokens
-    return min(bound for bound in (wanted, *bounds) if bound is not None)
+        wanted = bearings.settings.admission.default_output_tokens
+    output = min(bound for bound in (wanted, *bounds) if bound is not None)
+    thinking = call.request.thinking_tokens
+    if thinking >= output and _is_converted(bearings, call, candidates):
+        output += thinking
+    window, prompt = offer.context_window, call.request.prompt_tokens
+    if not window or prompt + output <= window:
+        return candidates, output
+    if prompt > SURELY_TOO_LONG * window:
+        roomy = [c for c in candidates if has_more_room(c.offer, offer) or c.is_for_long]
+        if not roomy:
+            raise ContextLengthError
+        return roomy, output
+    return candidates, min(output, max(window - prompt, LEAST_OUTPUT_TOKENS))
 
 
-def _affordable(deps: Deps, call: Call, offer: Offer, short: QuotaShortError) -> int | None:
+def _is_converted(bearings: Bearings, call: Call, candidates: list[Candidate]) -> bool:
+    protocols = {bearings.providers[c.target.adapter].protocol for c in candidates}
+    return protocols != {call.dialect.name}
+
+
+def has_more_room(offer: Offer, than: Offer) -> bool:
+    return (offer.context_window or 0) > (than.context_window or 0)
+
+
+def affordable(bearings: Bearings, call: Call, offer: Offer, available_nanos: int) -> int | None:
     """A shorter answer that the rest of the allowance pays, if the client named no length."""
-    if call.operation == "embeddings" or call.request.max_output_tokens is not None:
+    if call.operation in WITHOUT_OUTPUT or call.request.max_output_tokens is not None:
         return None
     tokens = pricing.affordable_output(
-        short.available_nanos, call.request.prompt_tokens, call.request.choices, offer.prices
+        available_nanos, call.request.prompt_tokens, call.request.choices, offer.prices
     )
-    return tokens if tokens >= deps.settings.admission.min_output_tokens else None
-
-
-@dataclasses.dataclass(slots=True)
-class _Draft:
-    """A call that has passed all checks of this process and asks for its hold."""
-
-    deps: Deps
-    call: Call
-    caller: Caller
-    offer: Offer
-    catalog_revision: int
-    targets: list[Target]
-
-    async def admit(self, output_tokens: int) -> Entry:
-        request = self.call.request
-        amount = pricing.upper_bound(
-            request.prompt_tokens, output_tokens, request.choices, self.offer.prices
-        )
-        tokens = request.prompt_tokens + output_tokens * request.choices
-        limits = meters.of_call(self.caller, tokens, amount)
-        hold = self._hold(amount)
-        operation = Admit(
-            reference=hold.reference,
-            user=hold.user_id,
-            user_revision=self.caller.revision,
-            policy=self.caller.policy.id,
-            policy_revision=self.caller.policy.revision,
-            catalog_revision=self.catalog_revision,
-            app=hold.app_id or "",
-            key=self.caller.api_key_id,
-            amount=str(amount),
-            meters=limits,
-            candidates=choices_of(self.targets),
-            least_busy=self.offer.load_balancing == LEAST_BUSY,
-            lease_ms=self.deps.holds.lease_ms,
-            info=encode(hold).decode(),
-        )
-        grant = await self._ask(operation, hold)
-        self.deps.holds.add(hold)
-        entry = self._entry(hold, grant, output_tokens)
-        for meter, (remaining, reset_ms) in zip(limits, grant.remaining, strict=False):
-            if meter.kind == "w":
-                entry.rate_limits[meter.unit] = (
-                    meter.limit,
-                    remaining.decode(),
-                    int(reset_ms) / 1000,
-                )
-        return entry
-
-    async def _ask(self, operation: Admit, hold: HoldInfo) -> Grant:
-        try:
-            return await self.deps.admission.admit(operation, lambda: self._orphaned(hold))
-        except GateClosedError:
-            if self.deps.settings.admission.when_redis_is_down == "allow":
-                return Grant(choice=0, remaining=[], is_limited=False)
-            raise
-
-    def _orphaned(self, hold: HoldInfo) -> None:
-        """The client left while Redis was asked: what it granted goes back."""
-        entry = self._entry(hold, Grant(0, [], is_limited=False), 0)
-        settle(self.deps, entry, Outcome(FAILED, 499, [], NO_BASIS, error_code="client_left"))
-
-    def _entry(self, hold: HoldInfo, grant: Grant, output_tokens: int) -> Entry:
-        wanted = self.call.request.max_output_tokens
-        must_cap = grant.is_limited or (wanted is not None and wanted > output_tokens)
-        return Entry(
-            call=self.call,
-            caller=self.caller,
-            offer=self.offer,
-            targets=self.targets,
-            hold=hold,
-            choice=grant.choice,
-            is_limited=grant.is_limited,
-            output_cap=output_tokens if must_cap and output_tokens else None,
-        )
-
-    def _hold(self, amount: int) -> HoldInfo:
-        call, caller = self.call, self.caller
-        return HoldInfo(
-            version=EVENT_VERSION,
-            reference=call.reference,
-            started_ms=call.started_ms,
-            user_id=caller.user_id,
-            app_id=caller.app_id,
-            api_key_id=caller.api_key_id,
-            model_id=self.offer.model_id,
-            model=self.offer.slug,
-            surface=call.surface,
-            operation=call.operation,
-            stream=call.request.stream,
-            held_nanos=amount,
-            price_version_id=self.offer.price_version_id,
-            client_ip=call.client_ip,
-            user_agent=call.user_agent,
-            process_id=self.deps.process_id,
-        )
-
-
-def choices_of(targets: list[Target]) -> tuple[Choice, ...]:
-    return tuple(
-        Choice(t.link_id, t.backend_id, t.provider_key_id or "", t.slots, t.weight) for t in targets
-    )
+    return tokens if tokens >= bearings.settings.admission.min_output_tokens else None

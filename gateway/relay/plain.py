@@ -1,13 +1,14 @@
 """Calls with one whole answer."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway import clock
 from gateway.admission.events import Usage
-from gateway.errors import UpstreamError, UpstreamTimeoutError
-from gateway.relay import attempts, closing
+from gateway.errors import UpstreamTimeoutError
+from gateway.protocols.exchange import Read
+from gateway.relay import closing
+from gateway.relay.attempts import Try
 from gateway.relay.call import Call, Entry
 from gateway.relay.closing import (
     CANCELLED,
@@ -19,6 +20,9 @@ from gateway.relay.closing import (
 )
 from gateway.relay.deps import Deps
 from gateway.relay.entry import enter
+from gateway.relay.preparing import prepared
+from gateway.relay.tries import run
+from gateway.routing import Candidate
 
 DRAIN = "drain"
 
@@ -30,27 +34,20 @@ class PlainAnswer:
     body: bytes
     entry: Entry
     charge_nanos: int
+    candidate: Candidate | None = None  # None: nobody was asked
+
+    @property
+    def answered_model(self) -> str:
+        return (self.candidate.offer if self.candidate else self.entry.offer).slug
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What a codec read from an answer: the bytes to pass on, and what they used."""
-
-    body: bytes
-    usage: Usage | None
-    output_estimate: int
-
-
-Reader = Callable[[bytes, str], Read | None]
-
-
-async def call_plain(deps: Deps, call: Call, read: Reader) -> PlainAnswer:
+async def call_plain(deps: Deps, call: Call) -> PlainAnswer:
     """Admit, try, charge; raises GatewayError when nothing could answer."""
     entry = await enter(deps, call)
     if policy_of(entry) != DRAIN:
-        return await _finish(deps, entry, read)
+        return await _finish(deps, entry)
     try:
-        return await asyncio.shield(deps.spawn(_finish(deps, entry, read)))
+        return await asyncio.shield(deps.spawn(_finish(deps, entry)))
     except asyncio.CancelledError:
         # The work goes on without its client, up to the limits of the attempt.
         entry.has_client_left = True
@@ -62,21 +59,11 @@ def policy_of(entry: Entry) -> str:
     return entry.caller.disconnect_policy or entry.offer.disconnect_policy or "cancel"
 
 
-async def _finish(deps: Deps, entry: Entry, read: Reader) -> PlainAnswer:
-    async def fetch(attempt: attempts.Try) -> Read:
-        try:
-            async with asyncio.timeout(attempt.limit("total_seconds")):
-                body = await _fetch(attempt)
-        except TimeoutError as error:
-            raise UpstreamTimeoutError from error
-        answer = read(body, entry.call.request.model)
-        if answer is None:
-            raise UpstreamError("The provider answered with something else than an answer.")
-        attempt.succeeded()
-        return answer
-
+async def _finish(deps: Deps, entry: Entry) -> PlainAnswer:
     with closing.settled_if_it_fails(deps, entry):
-        target, answer = await attempts.run(deps, entry, fetch)
+        tries, answer = await run(deps, entry, _ask)
+    if answer.states:
+        deps.spawn(deps.tool_states.keep(entry.hold.user_id, answer.states))
     usage = answer.usage or estimated(entry, answer.output_estimate)
     has_left = entry.has_client_left
     outcome = Outcome(
@@ -84,16 +71,29 @@ async def _finish(deps: Deps, entry: Entry, read: Reader) -> PlainAnswer:
         http_status=CLIENT_LEFT if has_left else 200,
         usage=usage,
         basis=REPORTED if answer.usage is not None else ESTIMATED,
-        target=target,
+        candidate=tries.current,
         error_code="client_left" if has_left else None,
         first_byte_ms=elapsed_ms(entry),
         disconnect_policy=DRAIN if has_left else None,
     )
-    return PlainAnswer(answer.body, entry, closing.settle(deps, entry, outcome))
+    charge = closing.settle(deps, entry, outcome)
+    return PlainAnswer(answer.body, entry, charge, tries.current)
 
 
-async def _fetch(attempt: attempts.Try) -> bytes:
-    response = await attempt.send()
+async def _ask(attempt: Try) -> Read:
+    """One attempt, within the limit of the whole call; raises UpstreamError."""
+    try:
+        async with asyncio.timeout(attempt.limit("total_seconds")):
+            body = await fetch(attempt)
+    except TimeoutError as error:
+        raise UpstreamTimeoutError from error
+    answer = attempt.exchange.read(body)
+    attempt.succeeded()
+    return answer
+
+
+async def fetch(attempt: Try) -> bytes:
+    response = await attempt.send(await prepared(attempt, attempt.wish()))
     try:
         return await response.read(attempt.deps.settings.upstream.max_answer_bytes)
     finally:

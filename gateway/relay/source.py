@@ -2,58 +2,80 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Protocol
 
 from gateway import clock
 from gateway.errors import UpstreamError, UpstreamInterruptedError, UpstreamTimeoutError
 from gateway.protocols import sse
-from gateway.protocols.openai_chat.watch import Seen, Watcher
+from gateway.protocols.exchange import Seen, Watcher
 from gateway.transport import UpstreamResponse
 
 LAST_BYTES_SECONDS = 0.02
+# Everything is said; only usage or a terminator may follow, and not every server sends them.
+TERMINATOR_SECONDS = 2.0
 
 
-class Source:
+class Source(Protocol):
+    """What a stream reads from."""
+
+    watcher: Watcher
+
+    async def next(self) -> list[Seen]:
+        """The next events; one of them ends the stream, and after it nothing is asked for."""
+        ...
+
+    def limit_silence(self, seconds: float) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class EventSource:
+    """A stream of server-sent events as it comes in."""
+
     def __init__(self, response: UpstreamResponse, watcher: Watcher, total_seconds: float) -> None:
         self._response = response
         self._splitter = sse.Splitter()
         self._ends_at = clock.monotonic() + total_seconds
+        self._is_over = False
         self.watcher = watcher
-        self.is_over = False
-
-    async def first(self, *, is_last: bool) -> list[Seen]:
-        """Everything up to the first event with content; raises UpstreamError before it.
-
-        Where no other target could answer instead, nothing is gained by holding back what
-        comes before the content: the first event of the answer will do.
-        """
-        held: list[Seen] = []
-        while not self.is_over:
-            batch = await self.next()
-            held += batch
-            for seen in batch:
-                if seen.error is not None:
-                    raise UpstreamError(reason=seen.reason)
-                if seen.is_content or seen.is_finish or (is_last and seen.is_chunk):
-                    return held
-        raise UpstreamInterruptedError("The provider's stream ended before it began.")
 
     def limit_silence(self, seconds: float) -> None:
         self._response.limit_silence(seconds)
 
     async def next(self) -> list[Seen]:
-        """The next events; empty at the end, ``is_over`` says so."""
+        """Raises UpstreamError where the stream breaks off or takes too long."""
+        if self._is_over:
+            return [self.watcher.end()]
         if clock.monotonic() > self._ends_at:
             raise UpstreamTimeoutError("The answer took longer than the limit of the whole call.")
-        data = await self._response.next_chunk()
+        try:
+            data = await self._next_chunk()
+        except UpstreamError:
+            if (last := self.watcher.end()).is_done:
+                self._is_over = True
+                return [last]
+            raise
         if not data:
-            self.is_over = True
-            rest = self._splitter.rest()
-            return self._see([rest + b"\n\n"] if rest.strip() else [])
+            return self._rest()
         try:
             events = self._splitter.feed(data)
         except sse.EventTooLargeError as error:
             raise UpstreamInterruptedError from error
         return self._see(events)
+
+    async def _next_chunk(self) -> bytes:
+        if not self.watcher.finished:
+            return await self._response.next_chunk()
+        try:
+            async with asyncio.timeout(TERMINATOR_SECONDS):
+                return await self._response.next_chunk()
+        except TimeoutError:
+            return b""
+
+    def _rest(self) -> list[Seen]:
+        self._is_over = True
+        rest = self._splitter.rest()
+        return [*self._see([rest + b"\n\n"] if rest.strip() else []), self.watcher.end()]
 
     def _see(self, events: list[bytes]) -> list[Seen]:
         """What is not even JSON would stop a client's SDK, so it stays here."""
@@ -61,8 +83,51 @@ class Source:
 
     async def close(self) -> None:
         """After a complete stream the connection is kept, if its last bytes come at once."""
-        if self.watcher.finished and not self.is_over:
+        if self.watcher.finished and not self._is_over:
             with suppress(TimeoutError, UpstreamError):
                 async with asyncio.timeout(LAST_BYTES_SECONDS):
                     await self._response.next_chunk()
         self._response.close()
+
+
+class WholeAnswer:
+    """A plain answer of an upstream that was asked for a stream, as events."""
+
+    def __init__(self, events: list[Seen], watcher: Watcher) -> None:
+        self._events = events
+        self.watcher = watcher
+
+    def limit_silence(self, seconds: float) -> None:
+        """Everything is here."""
+
+    async def next(self) -> list[Seen]:
+        events, self._events = self._events, []
+        return events
+
+    async def close(self) -> None:
+        """The connection was given back when the answer was read."""
+
+
+class Buffered:
+    """A stream that is read to its end before the client gets anything of it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.watcher = source.watcher
+
+    def limit_silence(self, seconds: float) -> None:
+        self._source.limit_silence(seconds)
+
+    async def next(self) -> list[Seen]:
+        held: list[Seen] = []
+        while not held or not ends(held[-1]):
+            held += await self._source.next()
+        return held
+
+    async def close(self) -> None:
+        await self._source.close()
+
+
+def ends(seen: Seen) -> bool:
+    """Whether nothing follows."""
+    return seen.is_done or seen.problem is not None

@@ -1,4 +1,4 @@
-"""Calls answered as a stream: events go on as the bytes they came in.
+"""Calls answered as a stream: events go on as they come in.
 
 An event counts as delivered when its send has returned, that is when the caller asks for
 the next one. The call is settled before its success terminator is sent, so that a client
@@ -11,14 +11,14 @@ from typing import Self
 
 from gateway.errors import (
     GatewayError,
+    InvalidRequestError,
     UpstreamError,
     UpstreamInterruptedError,
-    UpstreamTimeoutError,
 )
-from gateway.protocols.errors import openai_error_event
+from gateway.protocols import canonical
 from gateway.protocols.estimate import text_tokens
-from gateway.protocols.openai_chat.watch import Seen, Watcher
-from gateway.relay import attempts, closing
+from gateway.protocols.exchange import Seen
+from gateway.relay import closing, rescue
 from gateway.relay.call import Call, Entry
 from gateway.relay.closing import (
     CANCELLED,
@@ -30,10 +30,9 @@ from gateway.relay.closing import (
 )
 from gateway.relay.deps import Deps
 from gateway.relay.entry import enter
+from gateway.relay.legs import Leg, open_leg, raise_if_broken
 from gateway.relay.plain import DRAIN, elapsed_ms, estimated, policy_of
-from gateway.relay.source import Source
-
-DONE_EVENT = b"data: [DONE]\n\n"
+from gateway.relay.tries import Tries, run
 
 
 async def open_stream(deps: Deps, call: Call) -> "Stream":
@@ -60,50 +59,31 @@ async def _drain_unseen(opening: "asyncio.Task[Stream]") -> None:
 
 
 async def _open(deps: Deps, entry: Entry) -> "Stream":
-    async def start(attempt: attempts.Try) -> Stream:
-        response = await attempt.send()
-        source = Source(response, Watcher(entry.call.request.model), attempt.limit("total_seconds"))
-        stream = Stream(deps, entry, attempt, source)
-        try:
-            async with asyncio.timeout(attempt.first_answer_seconds()):
-                await stream.begin()
-        except TimeoutError as error:
-            raise UpstreamTimeoutError from error
-        finally:
-            if not stream.has_begun:
-                await source.close()
-        return stream
-
     with closing.settled_if_it_fails(deps, entry):
-        _, stream = await attempts.run(deps, entry, start)
-    return stream
+        tries, leg = await run(deps, entry, open_leg)
+        return Stream(deps, entry, tries, leg)
 
 
 class Stream:
     """One open stream: iterate over its bytes, and ``aclose()`` it whatever happens."""
 
-    def __init__(self, deps: Deps, entry: Entry, attempt: attempts.Try, source: Source) -> None:
+    def __init__(self, deps: Deps, entry: Entry, tries: Tries, leg: Leg) -> None:
         self._deps = deps
         self.entry = entry
-        self._attempt = attempt
-        self._source = source
-        self._first: list[Seen] = []
+        self._tries = tries
+        self._leg = leg
+        self._first = leg.first
         self._sending: list[Seen] = []
-        self._delivered: list[str] = []
+        self._delivered: list[str] = []  # all that the model wrote
+        self._said: list[str] = []  # of it, the answer's text
         self._has_content = False
-        self._is_done = False
-        self._error: UpstreamError | None = None
-        self._first_byte_ms: int | None = None
-        self._asked_usage = getattr(entry.call.request, "include_usage", True)
+        self._last: Seen | None = None  # the event that ends the stream
+        self._first_byte_ms = elapsed_ms(entry)
 
     @property
-    def has_begun(self) -> bool:
-        return self._first_byte_ms is not None
-
-    async def begin(self) -> None:
-        self._first = await self._source.first(is_last=not self._attempt.has_alternative)
-        self._source.limit_silence(self._attempt.first_answer_seconds())
-        self._first_byte_ms = elapsed_ms(self.entry)
+    def answered_model(self) -> str:
+        """The model whose upstream answers at this moment."""
+        return self._leg.attempt.candidate.offer.slug
 
     def __aiter__(self) -> Self:
         return self
@@ -113,38 +93,46 @@ class Stream:
         self._note_delivered()
         if self.entry.is_settled:
             raise StopAsyncIteration
-        try:
-            while (batch := await self._next_batch()) is not None:
-                events = [seen.event for seen in batch if self._goes_on(seen)]
-                if events:
-                    return events[0] if len(events) == 1 else b"".join(events)
-                self._note_delivered()
-        except UpstreamError as error:
-            self._attempt.failed(error)
-            return self._break_off(error)
-        return self._end()
+        while True:
+            try:
+                while (batch := await self._next_batch()) is not None:
+                    if events := self._events(batch):
+                        return events
+                    self._note_delivered()
+            except UpstreamError as error:
+                self._leg.attempt.failed(error)
+                if not await self._is_rescued(error):
+                    return self._break_off()
+            else:
+                return self._end()
+
+    def _events(self, batch: list[Seen]) -> bytes:
+        """Of a batch what goes to the client; the usage that only we asked for stays here."""
+        if self.entry.call.request.include_usage:
+            events = [seen.event for seen in batch]
+        else:
+            events = [seen.event for seen in batch if not seen.is_usage_only]
+        return events[0] if len(events) == 1 else b"".join(events)
 
     def _note_delivered(self) -> None:
         for seen in self._sending:
             if seen.text:
                 self._delivered.append(seen.text)
+            if seen.said:
+                self._said.append(seen.said)
         self._sending = []
 
     async def _next_batch(self) -> list[Seen] | None:
         """Events without what ends the stream, None at its end; raises where it breaks off."""
-        if self._error is not None:
-            raise self._error
-        if self._is_done or (self._source.is_over and self._source.watcher.finished):
+        if self._last is not None:
+            raise_if_broken(self._leg.attempt, self._last)
             return None
-        if self._source.is_over:
-            raise UpstreamInterruptedError
-        batch, self._first = self._first or await self._source.next(), []
+        batch, self._first = self._first or await self._leg.source.next(), []
         if not self._has_content:
             self._look_for_content(batch)
         for position, seen in enumerate(batch):
-            if seen.is_done or seen.error is not None:
-                self._is_done = seen.is_done
-                self._error = None if seen.is_done else UpstreamError(reason=seen.reason)
+            if seen.is_done or seen.problem is not None:
+                self._last = seen
                 batch = batch[:position]
                 break
         self._sending = batch
@@ -154,37 +142,55 @@ class Stream:
         """Thinking before the first word may take long; a pause between two words may not."""
         if any(seen.is_content for seen in batch):
             self._has_content = True
-            self._source.limit_silence(self._attempt.limit("idle_seconds"))
+            self._leg.source.limit_silence(self._leg.attempt.limit("idle_seconds"))
 
-    def _goes_on(self, seen: Seen) -> bool:
-        """The usage event that only we asked for stays here."""
-        return self._asked_usage or not seen.is_usage_only
+    async def _is_rescued(self, error: UpstreamError) -> bool:
+        """Whether another upstream goes on where this one broke off."""
+        source = self._leg.source
+        position = source.watcher.position()
+        call = _find_call(self.entry) if position is not None else None
+        if position is None or call is None:
+            return False
+        await source.close()
+        model_id = self._leg.attempt.candidate.offer.model_id
+        broken = rescue.Broken(call, position, "".join(self._said), model_id)
+        leg = await rescue.rescued(self._tries, broken, error)
+        if leg is None:
+            return False
+        self._leg = leg
+        self._first, self._last, self._has_content = leg.first, None, False
+        return True
 
     def _end(self) -> bytes:
-        self._attempt.succeeded()
-        usage = self._source.watcher.usage
+        assert self._last is not None  # noqa: S101 -- _next_batch says None after it
+        self._leg.attempt.succeeded()
+        watcher = self._leg.source.watcher
+        usage = watcher.usage
         basis = REPORTED if usage is not None else ESTIMATED
         self._settle(SUCCEEDED, 200, usage or self._estimate(), basis)
-        return DONE_EVENT
+        if watcher.states:
+            user_id = self.entry.hold.user_id
+            self._deps.spawn(self._deps.tool_states.keep(user_id, watcher.states))
+        return self._last.event
 
-    def _break_off(self, error: GatewayError) -> bytes:
+    def _break_off(self) -> bytes:
         # A stream that never said a word is a failure like any other, and as free.
         usage, basis = self._so_far() if self._delivered else ([], closing.NO_BASIS)
         self._settle(INTERRUPTED, 200, usage, basis, error_code="upstream_interrupted")
-        return openai_error_event(error)
+        return self.entry.call.dialect.error_event(UpstreamInterruptedError())
 
     async def aclose(self) -> None:
         """Whatever happened, the call is settled and the connection given up."""
         if self.entry.is_settled:
-            await self._source.close()
+            await self._leg.source.close()
         elif policy_of(self.entry) == DRAIN:
             self._deps.spawn(self._drain())
         else:
-            self._attempt.record(closing.STOPPED)
+            self._leg.attempt.record(closing.STOPPED)
             try:
                 self._settle_left()
             finally:
-                await self._source.close()
+                await self._leg.source.close()
 
     def _settle_left(self, policy: str = "cancel") -> None:
         usage, basis = self._so_far()
@@ -199,18 +205,18 @@ class Stream:
             async with asyncio.timeout(self._deps.settings.upstream.drain_seconds):
                 while await self._next_batch() is not None:
                     self._note_delivered()
-            self._attempt.succeeded()
+            self._leg.attempt.succeeded()
         except (UpstreamError, TimeoutError):
-            self._attempt.record("drain_broken")
+            self._leg.attempt.record("drain_broken")
         finally:
             try:
                 self._settle_left(DRAIN)
             finally:
-                await self._source.close()
+                await self._leg.source.close()
 
     def _so_far(self) -> tuple[list[tuple[str, str, int]], str]:
         """The vendor's usage if it has come, else the prompt and what was delivered."""
-        usage = self._source.watcher.usage
+        usage = self._leg.source.watcher.usage
         return (usage, REPORTED) if usage is not None else (self._estimate(), ESTIMATED)
 
     def _estimate(self) -> list[tuple[str, str, int]]:
@@ -234,9 +240,16 @@ class Stream:
                 http_status=http_status,
                 usage=usage,
                 basis=basis,
-                target=self._attempt.target,
+                candidate=self._leg.attempt.candidate,
                 error_code=error_code,
                 first_byte_ms=self._first_byte_ms,
                 disconnect_policy=policy,
             ),
         )
+
+
+def _find_call(entry: Entry) -> canonical.Call | None:
+    """The request as another upstream could be asked; what we cannot read we cannot ask."""
+    with suppress(InvalidRequestError):
+        return entry.call.request.call()
+    return None

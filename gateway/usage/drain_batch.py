@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway import ids, ledger
 from gateway.db import Session
-from gateway.usage import drain_lease, records, rollups
+from gateway.usage import drain_lease, records, refused_keys, rollups
 from gateway.usage.drain_stream import StreamEvent
 from models import Basis, EntryKind
 
@@ -36,6 +36,7 @@ def _write_records(session: Session, events: Sequence[StreamEvent], deltas: roll
     requests = [records.build_request(event) for event in events]
     attempts = [row for event in events for row in records.build_attempts(event)]
     records.insert(session, requests, attempts)
+    refused_keys.mark(session, attempts)
     deltas.add(requests)
 
 

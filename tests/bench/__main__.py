@@ -25,7 +25,12 @@ def main() -> int:
 
 
 def _measure(plan: Plan, out: Path) -> int:
-    runs = [*measures.side_by_side(plan), *measures.memory(plan), *measures.workers(plan)]
+    runs = [
+        *measures.side_by_side(plan),
+        *measures.of_pairs(plan),
+        *measures.memory(plan),
+        *measures.workers(plan),
+    ]
     audits = measures.audits(plan)
     rows = targets.rows_of(runs, audits)
     shown = [*runs, *(books.run for books in audits)]

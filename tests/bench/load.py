@@ -11,8 +11,6 @@ from tests.bench.machine import Cpus, busy_ticks, pinned
 from tests.bench.processes import cpu_seconds, memory_kib
 from tests.bench.scenarios import Scenario
 
-PATH = "/v1/chat/completions"
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -101,7 +99,7 @@ def run(target: Target, scenario: Scenario, timing: Timing) -> Run:
 
 def _command(target: Target, scenario: Scenario, timing: Timing) -> list[str]:
     options = {
-        "url": target.url + PATH,
+        "url": target.url + scenario.path,
         "model": scenario.model,
         "connections": scenario.connections,
         "duration": scenario.seconds or timing.seconds,
@@ -113,6 +111,7 @@ def _command(target: Target, scenario: Scenario, timing: Timing) -> list[str]:
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     command += ["--stream"] if scenario.stream else []
+    command += ["--events", str(scenario.events)] if scenario.events else []
     command += ["--key", target.key] if target.key else []
     return [*command, *(word for header in target.headers for word in ("--header", header))]
 

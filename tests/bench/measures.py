@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import books, load, machine, peers, upstream
+from tests.bench import books, load, machine, pairs, peers, upstream
 from tests.bench.books import Books
 from tests.bench.load import Run, Target, Timing
 from tests.bench.machine import Pinning
@@ -23,8 +23,9 @@ from tests.bench.upstream import Upstream
 from tests.servers.cluster import Cluster
 
 SIDE_BY_SIDE = {s.name: s for s in (JSON_C1, JSON_C32, STREAM_C32, STREAM_C256)}
-MEMORY, WORKERS, SQLITE, POSTGRES = SLOW_1000.name, "workers", "drain-sqlite", "drain-postgres"
-NAMES = (*SIDE_BY_SIDE, MEMORY, WORKERS, SQLITE, POSTGRES)
+PAIRS, MEMORY, WORKERS = "pairs", SLOW_1000.name, "workers"
+SQLITE, POSTGRES = "drain-sqlite", "drain-postgres"
+NAMES = (*SIDE_BY_SIDE, PAIRS, MEMORY, WORKERS, SQLITE, POSTGRES)
 WARMING_SECONDS = 1.0
 
 
@@ -63,6 +64,24 @@ def _rounds(
         for target in targets:
             runs.append(load.run(target, scenario, timing))
             say(runs[-1])
+    return runs
+
+
+def of_pairs(plan: Plan) -> list[Run]:
+    """Every client's dialect in front of every upstream's, in turn in every round."""
+    if PAIRS not in plan.only:
+        return []
+    pinning = machine.one_api()
+    timing = Timing(plan.seconds, pinning.load)
+    runs = []
+    with sqlite_gateway_alone(plan) as (ours, _):
+        target = ours.target(ours.add_api(pinning.api[0]), ours.apis)
+        for kind in pairs.LOADS:
+            for pair in plan.rounds * pairs.PAIRS:
+                run = load.run(target, pairs.scenario(kind, pair), timing)
+                run.target = pair.name
+                say(run)
+                runs.append(run)
     return runs
 
 
@@ -165,6 +184,6 @@ def say(run: Run) -> None:
     cpu = ", ".join(f"{part} {us:.0f}" for part, us in run.cpu_us_per_request.items())
     trouble = f", BAD {run.bad} {run.bad_sample[:120]}" if run.bad else ""
     sys.stderr.write(
-        f"{run.scenario:16} {run.target:10} {run.rps:8.0f} req/s, "
+        f"{run.scenario:20} {run.target:24} {run.rps:8.0f} req/s, "
         f"p50 {run.latency_us.p50 / 1000:.2f} ms, CPU us/req: {cpu or '-'}{trouble}\n"
     )

@@ -19,7 +19,7 @@ from gateway.settings import DatabaseSettings
 from tests.bench.load import Target
 from tests.bench.machine import Cpus, Pinning, pinned
 from tests.bench.processes import Program, free_port
-from tests.bench.scenarios import MODELS
+from tests.bench.scenarios import MESSAGES_MODELS, MODELS
 from tests.servers.redis import RedisServer
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +115,6 @@ def document(upstream_url: str) -> dict[str, object]:
     """A caller with every kind of limit that a call is counted against, all of them high."""
     limit = {"limit_usd": "100000"}
     key = {"name": "bench", "key": KEY, **limit}
-    backend = {"slug": "fake", "base_url": f"{upstream_url}/v1"}
     return {
         "policies": [
             {
@@ -126,16 +125,25 @@ def document(upstream_url: str) -> dict[str, object]:
             }
         ],
         "providers": [
-            {
-                "code": "fake",
-                "adapter": "openai",
-                "backends": [backend],
-                "keys": [{"secret": "sk-upstream-0123456789"}],
-            }
+            _provider("fake", "openai", upstream_url),
+            _provider("fake-messages", "anthropic", upstream_url),
         ],
         "models": [
-            {"slug": name, "type": "chat", "prices": PRICES, "backends": ["fake"]}
-            for name in MODELS
+            *(_model(name, "fake") for name in MODELS),
+            *(_model(name, "fake-messages") for name in MESSAGES_MODELS),
         ],
         "users": [{"email": "bench@example.com", "policy": "bench", **limit, "keys": [key]}],
     }
+
+
+def _provider(code: str, adapter: str, upstream_url: str) -> dict[str, object]:
+    return {
+        "code": code,
+        "adapter": adapter,
+        "backends": [{"slug": code, "base_url": f"{upstream_url}/v1"}],
+        "keys": [{"secret": "sk-upstream-0123456789"}],
+    }
+
+
+def _model(name: str, backend: str) -> dict[str, object]:
+    return {"slug": name, "type": "chat", "prices": PRICES, "backends": [backend]}

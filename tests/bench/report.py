@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import machine
+from tests.bench import machine, pairs
 from tests.bench.books import Books
 from tests.bench.load import Run
 from tests.bench.targets import Row
@@ -31,9 +31,20 @@ COLUMNS: dict[str, Callable[[Run], float]] = {
 def text(runs: Sequence[Run], rows: Sequence[Row]) -> str:
     scenarios = dict.fromkeys(run.scenario for run in runs)
     parts = [_scenario(name, [run for run in runs if run.scenario == name]) for name in scenarios]
+    if compared := pairs.lines(runs):
+        parts.append(_pairs(compared))
     head = ("what", "target", "measured", "")
     body = [(row.what, row.target, row.measured, "" if row.is_met else "MISSED") for row in rows]
     return "\n\n".join([*parts, "### Targets\n\n" + _table(head, body)])
+
+
+def _pairs(lines: Sequence[pairs.Line]) -> str:
+    head = [field.name.replace("_", " ") for field in dataclasses.fields(pairs.Line)]
+    cells = [
+        [cell if isinstance(cell, str) else _number(cell) for cell in dataclasses.astuple(line)]
+        for line in lines
+    ]
+    return "### Client and upstream in different dialects\n\n" + _table(head, cells)
 
 
 def _scenario(name: str, runs: Sequence[Run]) -> str:
@@ -65,6 +76,7 @@ def write_json(
         "machine": machine.describe(),
         "pinning": {"1 worker": str(machine.one_api()), "2 workers": str(machine.two_apis())},
         "targets": [dataclasses.asdict(row) for row in rows],
+        "pairs": pairs.lines(runs),
         "runs": runs,
         "audits": audits,
     }

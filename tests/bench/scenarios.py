@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+CHAT = "/v1/chat/completions"
+MESSAGES = "/v1/messages"
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
@@ -14,6 +17,8 @@ class Scenario:
     seconds: float | None = None  # None: as the command line says
     warmup_seconds: float = 1
     ramp_us: int = 200  # between two new connections
+    path: str = CHAT
+    events: int | None = None  # of an answer; any other number is a broken one
 
 
 JSON_C1 = Scenario("json-c1", 1)
@@ -35,3 +40,5 @@ SLOW_1000 = Scenario(
 )
 
 MODELS = ("fake", "fake-c100", "fake-c100-d10", "fake-c600-d1000")
+# Of an upstream that speaks Anthropic's dialect.
+MESSAGES_MODELS = ("fake-messages", "fake-messages-c100", "fake-messages-c100-d10")

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.bench import measures
+from tests.bench import measures, pairs
 from tests.bench.books import Books
 from tests.bench.load import Run
 from tests.bench.scenarios import JSON_C1, JSON_C32, STREAM_C32, STREAM_C256, Scenario
@@ -26,6 +26,7 @@ def rows_of(runs: Sequence[Run], audits: Sequence[Books]) -> list[Row]:
     found = [
         *_plain(table),
         *_streams(table),
+        *_pairs(runs),
         *_memory(table),
         *_workers(table),
     ]
@@ -72,6 +73,17 @@ def _streams(table: _Table) -> list[Row]:
     added = table.added_ms(STREAM_C256, lambda run: run.ttfb_us.p50)
     if added is not None:
         rows.append(_at_most("first byte at 256 streams, added p50", 15, added, "ms"))
+    return rows
+
+
+def _pairs(runs: Sequence[Run]) -> list[Row]:
+    rows = []
+    for kind in pairs.LOADS:
+        for pair in pairs.PAIRS:
+            times = pairs.ratio(runs, kind, pair)
+            if times is not None and pair != pair.passing:
+                what = f"{kind.name}: CPU of {pair.name} / of {pair.passing.name}"
+                rows.append(_at_most(what, 1.5, times, "x"))
     return rows
 
 

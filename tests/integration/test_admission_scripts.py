@@ -1,30 +1,32 @@
 """The admission script, asked directly: exact to the nano wherever Lua's own numbers are not."""
 
-import itertools
 import random
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
+from typing import Any
 
 import msgspec
 import pytest
 from redis import Redis
 
-from gateway.admission import script
-from gateway.admission.operations import (
-    Admit,
-    Bump,
-    Choice,
-    Load,
-    Meter,
-    Operation,
-    Settle,
-    Sweep,
-)
+from gateway.admission import script, window_limits
+from gateway.admission.limits import limit_error
+from gateway.admission.operations import Admit, Bump, Load, Meter, Sweep
 from gateway.cache import connect, keys
+from gateway.errors import RateLimitedError
+from tests.integration.admitting import (
+    APP,
+    EPOCH,
+    KEY,
+    LEASE_MS,
+    USER,
+    admit_of,
+    available,
+    load,
+    run,
+    settle_of,
+)
 from tests.servers.redis import RedisServer
 
-EPOCH = b"epoch@run"
-USER, APP, KEY = "user", "app", "key"
-LEASE_MS = 60_000
 DOLLAR = 10**9
 LIMITS = (
     1,
@@ -36,7 +38,6 @@ LIMITS = (
     9_200_000_000 * DOLLAR,
     2**63 - 1,
 )
-_references = itertools.count()
 
 
 @pytest.fixture
@@ -44,59 +45,6 @@ def client(redis_server: RedisServer) -> Generator[Redis]:
     with connect(redis_server.url) as opened:
         opened.set(keys.EPOCH, EPOCH)
         yield opened
-
-
-def run(client: Redis, operation: Operation) -> script.Reply:
-    [reply] = script.run(client, [operation])
-    return reply
-
-
-def load(client: Redis, **levels: int | None) -> None:
-    """Load what is available of the levels u, a and k; None is unlimited."""
-    names = {"u": "u", "a": f"a:{APP}", "k": f"k:{KEY}"}
-    given = {**dict.fromkeys(names), **levels}
-    base = {names[level]: "inf" if left is None else str(left) for level, left in given.items()}
-    assert run(client, Load(USER, 0, "0-0", base))[0] == b"OK"
-
-
-def admit_of(amount: int, meters: Sequence[Meter] = (), lease_ms: int = LEASE_MS) -> Admit:
-    return Admit(
-        reference=f"req_{next(_references)}",
-        user=USER,
-        user_revision=0,
-        policy="policy",
-        policy_revision=0,
-        catalog_revision=0,
-        app=APP,
-        key=KEY,
-        amount=str(amount),
-        meters=tuple(meters),
-        candidates=(Choice("link", "backend", "", 0, 1),),
-        least_busy=False,
-        lease_ms=lease_ms,
-        info="{}",
-    )
-
-
-def settle_of(admit: Admit, charge: int) -> Settle:
-    return Settle(
-        reference=admit.reference,
-        user=USER,
-        app=APP,
-        key=KEY,
-        amount=str(charge),
-        change=str(int(admit.amount) - charge),
-        actual={"r": "1", "t": "0", "n": str(charge)},
-        reports=(),
-        event="{}",
-        max_backlog=1_000,
-    )
-
-
-def available(client: Redis, field: str = "u") -> int:
-    value = client.hget(keys.allowance(USER), field)
-    assert isinstance(value, bytes)
-    return int(value)
 
 
 @pytest.mark.parametrize("limit", LIMITS)
@@ -250,3 +198,55 @@ def test_nothing_runs_in_another_epoch_but_what_is_true_in_any(client: Redis) ->
     assert [reply[0] for reply in replies] == [b"EPOCH", b"OK"]
     client.delete(keys.EPOCH)
     assert run(client, admit_of(1))[0] == b"EPOCH"
+
+
+def window(key: str, limit: int, amount: int = 1, unit: str = "r") -> Meter:
+    return Meter("w", f"{USER}:{key}", str(limit), str(amount), 3_600_000, unit)
+
+
+def test_a_refusal_says_what_every_meter_has_left(client: Redis) -> None:
+    load(client)
+    period = Meter("p", f"{USER}:20260101dt", "100", "7", 20_000, "t")
+    meters = [window("rate", 2), window("tpm", 50, 20, "t"), period]
+    for left in ((b"1", b"30", b"93"), (b"0", b"10", b"86")):
+        reply: Any = run(client, admit_of(0, meters))
+        assert reply[0] == b"OK"
+        assert tuple(remaining for remaining, _ in reply[2]) == left
+    reply = run(client, admit_of(0, meters))
+    assert reply[0] == b"LIMIT"
+    assert tuple(remaining for remaining, _ in reply[3]) == (b"0", b"10", b"86")
+    assert 0 < int(reply[3][0][1]) <= 3_600_000
+    assert reply[3][2][1] == b"20000"
+    error = limit_error(meters, reply[1], int(reply[2]), reply[3])
+    assert isinstance(error, RateLimitedError)
+    told = {unit: row[:2] for unit, row in error.rate_limits.items()}
+    assert told == {"r": ("2", "0"), "t": ("50", "10")}
+    assert 0 < error.rate_limits["r"][2] <= 3_600
+
+
+def test_the_tighter_of_two_windows_is_told(client: Redis) -> None:
+    load(client)
+    meters = [window("rate", 5), window("chat:rate", 3)]
+    reply: Any = run(client, admit_of(0, meters))
+    assert window_limits(meters, reply[2])["r"][:2] == ("3", "2")
+    assert window_limits(meters[::-1], reply[2][::-1])["r"][:2] == ("3", "2")
+    for _ in range(2):
+        assert run(client, admit_of(0, meters))[0] == b"OK"
+    assert run(client, admit_of(0, meters))[:2] == [b"LIMIT", 1]
+    assert run(client, admit_of(0, meters[:1]))[0] == b"OK"
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_of_two_refusals_the_longer_one_is_told(client: Redis, index: int) -> None:
+    load(client)
+    meters = [window("rate", 1)]
+    meters.insert(index, Meter("p", f"{USER}:20260101dr", "1", "1", 80_000_000, "r"))
+    assert run(client, admit_of(0, meters))[0] == b"OK"
+    reply: Any = run(client, admit_of(0, meters))
+    assert reply[:3] == [b"LIMIT", index, b"80000000"]
+
+
+def test_a_counter_outlives_its_period_for_calls_that_end_late(client: Redis) -> None:
+    load(client)
+    assert run(client, admit_of(0, [Meter("p", "user:day", "9", "1", 5_000, "r")]))[0] == b"OK"
+    assert client.pttl("sluice:1:m:user:day") > 3_600_000

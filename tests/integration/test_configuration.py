@@ -227,6 +227,34 @@ users: [{email: ada@example.test, keys: [{name: server, limit_usd: 1}]}]
         (b"models: [{slug: no-such-thing, prices: known}]", "models[0].prices"),
         (b"models: [{slug: a, aliases: [b]}, {slug: b}]", "'b' belongs to more than one"),
         (b"users: [{email: a@b.test, policy: nope}]", "users[0].policy"),
+        (
+            b"providers: [{code: a, vendor: azure-openai}]",
+            "providers[0]: 'azure-openai' has no address",
+        ),
+        (
+            b"models: [{slug: a}, {slug: b, forward: {rule: all, model: c}}]",
+            "models[1].forward.model: there is no model 'c'",
+        ),
+        (
+            b"""
+models:
+  - slug: a
+    forward: {rule: keyword, keywords: [{pattern: x, model: a}, {pattern: y, model: c}]}
+""",
+            "models[0].forward.keywords[1].model: there is no model 'c'",
+        ),
+        (
+            b"models: [{slug: a, fallback: {models: [a, c]}}]",
+            "models[0].fallback.models[1]: there is no model 'c'",
+        ),
+        (
+            b"models: [{slug: a, fallback: {larger_context: c}}]",
+            "models[0].fallback.larger_context: there is no model 'c'",
+        ),
+        (
+            b"models: [{slug: a, fallback: {backend: c}}]",
+            "models[0].fallback.backend: there is no backend 'c'",
+        ),
         (b"policies: [{name: p, timezone: Mars/Base}]", "policies[0].timezone"),
         (b"policies: [{name: p, models: [x], default_model: y}]", "policies[0].default_model"),
     ],

@@ -20,7 +20,7 @@ SAID = "".join(f" tok{index:05d}" for index in range(10))
 # upstream model, exception, status, code
 FAILURES: dict[str, tuple[str, type[openai.APIStatusError], int, str | None]] = {
     "limited": ("sim-chat-e429-ra7", openai.RateLimitError, 429, "upstream_rate_limited"),
-    "refusing": ("sim-chat-policy", openai.BadRequestError, 400, "upstream_rejected"),
+    "refusing": ("sim-chat-policy", openai.BadRequestError, 400, "content_filter"),
     "too-long": ("sim-chat-ctx", openai.BadRequestError, 400, "context_length_exceeded"),
     "invalid": ("sim-chat-e422", openai.BadRequestError, 400, "upstream_rejected"),
     "broken": ("sim-chat-e500", openai.InternalServerError, 502, "upstream_error"),
@@ -37,7 +37,9 @@ FAILURES: dict[str, tuple[str, type[openai.APIStatusError], int, str | None]] = 
     "empty": ("sim-chat-empty", openai.InternalServerError, 502, "upstream_error"),
     "cut-at-once": ("sim-chat-k0", openai.InternalServerError, 502, "upstream_interrupted"),
 }
-NO_STREAMS = {"garbled", "page", "empty"}  # no event comes, so there is no answer
+# What may have been an accident is tried once more where nobody else could answer.
+ONCE_MORE = {"broken", "gone", "garbled", "page", "empty", "cut-at-once"}
+NO_STREAMS = {"page"}  # no event comes, so there is no answer
 SILENT_STREAMS = {
     "says-nothing": "sim-chat-c1",
     "fails-at-once": "sim-chat-err1",
@@ -55,7 +57,7 @@ BROKEN_STREAMS = {
 def stack(sqlite_template: Path) -> Generator[Stack]:
     with stack_of_module(sqlite_template) as running:
         upstreams = {name: failure[0] for name, failure in FAILURES.items()}
-        upstreams |= {"whole": "sim-chat-jsonstream"}
+        upstreams |= {"whole": "sim-chat-n10-jsonstream"}
         add_isolated_models(running, upstreams | BROKEN_STREAMS | SILENT_STREAMS)
         yield running
 
@@ -94,7 +96,8 @@ def test_a_failed_upstream_is_the_sdks_own_exception_and_costs_nothing(
         assert secret not in str(error)
     record = record_of(stack, error)
     assert (record.status, record.http_status) == ("failed", status)
-    assert (record.charge_nanos, record.error_code, record.attempts) == (0, code, 1)
+    attempts = 2 if model in ONCE_MORE else 1
+    assert (record.charge_nanos, record.error_code, record.attempts) == (0, code, attempts)
 
 
 def test_the_vendors_words_reach_the_caller_cleaned(client: openai.OpenAI) -> None:
@@ -113,11 +116,23 @@ def test_the_vendors_retry_after_reaches_the_caller(client: openai.OpenAI) -> No
     assert failed.value.response.headers["retry-after"] == "7"
 
 
-def test_a_whole_answer_is_no_stream(stack: Stack, client: openai.OpenAI) -> None:
-    with pytest.raises(openai.InternalServerError) as failed:
-        ask(client, "whole", stream=True)
-    assert (failed.value.status_code, failed.value.code) == (502, "upstream_interrupted")
-    assert record_of(stack, failed.value).charge_nanos == 0
+def test_a_whole_answer_to_a_stream_becomes_the_events_that_were_asked_for(
+    stack: Stack, client: openai.OpenAI
+) -> None:
+    raw = client.chat.completions.with_raw_response.create(
+        model="whole",
+        messages=MESSAGES,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = list(raw.parse())
+    said = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert said == SAID
+    assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
+    assert chunks[-1].usage is not None
+    record, _ = wait_for_settled(stack, raw.headers["x-sluice-request"])
+    assert (record.status, record.basis) == ("succeeded", "reported")
+    assert record.output_tokens == chunks[-1].usage.completion_tokens
 
 
 @pytest.mark.parametrize("model", SILENT_STREAMS)
@@ -144,7 +159,7 @@ def test_a_stream_that_breaks_half_way_ends_in_an_error_and_never_in_done(
         words: list[str] = []
         with pytest.raises(openai.APIError) as broken:
             listen(response.parse(), words)
-    assert broken.value.code in {"upstream_interrupted", "upstream_error"}
+    assert broken.value.code == "upstream_interrupted"
     assert broken.value.type == "server_error"
     said = "".join(words)
     assert said == SAID[: 4 * len(" tok00000")]
@@ -184,11 +199,13 @@ def test_another_backend_answers_instead(stack: Stack, client: openai.OpenAI, il
     raw = client.chat.completions.with_raw_response.create(
         model=f"{ill}-both", messages=MESSAGES, stream=True
     )
-    assert raw.headers["x-sluice-attempts"] == "2"
+    # A 500 is worth a second try at the same backend.
+    attempts = 3 if ill in {"sim-chat-e500", "sim-chat-err1"} else 2
+    assert raw.headers["x-sluice-attempts"] == str(attempts)
     words = [chunk.choices[0].delta.content or "" for chunk in raw.parse()]
     assert "".join(words) == SAID[: 3 * len(" tok00000")]
     record, _ = wait_for_settled(stack, raw.headers["x-sluice-request"])
-    assert (record.status, record.attempts) == ("succeeded", 2)
+    assert (record.status, record.attempts) == ("succeeded", attempts)
 
 
 def ask(client: openai.OpenAI, model: str = "chat", **options: Any) -> Any:  # noqa: ANN401

@@ -14,7 +14,13 @@ from tests.stack.stack import EMAIL
 
 REVOKED = "llm-" + "fedcba9876543210" * 4
 # Valid on every route, so that only the key can be wrong.
-BODY = {"model": "chat", "messages": [{"role": "user", "content": "hello"}], "input": "hello"}
+BODY = {
+    "model": "chat",
+    "messages": [{"role": "user", "content": "hello"}],
+    "max_tokens": 10,
+    "input": "hello",
+    "prompt": "hello",
+}
 PLACES = {"model": "chat"}
 
 GUARDED = [route for route, who in PERMISSIONS.items() if who is not Permission.PUBLIC]
@@ -35,7 +41,7 @@ KEYS: dict[str, tuple[Mapping[str, str | bytes], str]] = {
 
 @pytest.fixture(scope="module")
 def stack(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
-    """One for all: nothing here changes it."""
+    """One for all: nothing here changes what another test asks for."""
     folder = tmp_path_factory.mktemp("permissions")
     database = folder / "sluice.db"
     database.write_bytes(sqlite_template.read_bytes())
@@ -68,6 +74,10 @@ def _ask(
         return client.request(method, path, headers=raw, json=body)
 
 
+def _is_anthropic(route: tuple[str, str]) -> bool:
+    return route[1].startswith("/v1/messages")
+
+
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("route", GUARDED, ids=" ".join)
 def test_a_route_that_is_not_public_is_closed_to(
@@ -78,7 +88,8 @@ def test_a_route_that_is_not_public_is_closed_to(
     assert answer.status_code == 401
     error = answer.json()["error"]
     assert error["type"] == "authentication_error"
-    assert error["code"] == "invalid_api_key"
+    assert error.get("code") == (None if _is_anthropic(route) else "invalid_api_key")
+    assert answer.json().get("type") == ("error" if _is_anthropic(route) else None)
     assert reason in error["message"]
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert stack.open_holds() == 0
@@ -90,6 +101,43 @@ def test_a_key_opens_the_route(stack: Stack, route: tuple[str, str]) -> None:
     key = dict(stack.http().headers)["authorization"]
     # The body fits every route, the model only those of its type.
     assert _ask(stack, route, {"authorization": key}).status_code in (200, 400)
+
+
+LISTS = [("GET", "/v1/models"), ("POST", "/v1/models"), ("GET", "/v1/dashboard/models")]
+
+
+@pytest.mark.parametrize("route", LISTS, ids=" ".join)
+@pytest.mark.parametrize("role", ["user", "manager", "admin"])
+def test_where_models_are_served_is_for_managers_and_admins(
+    stack: Stack, route: tuple[str, str], role: str
+) -> None:
+    method, path = route
+    with _client_of(stack, role) as client:
+        answer = client.request(method, path, params={"is_fastapi": "true"})
+    if role == "user":
+        assert answer.status_code == 403
+        assert answer.json()["error"]["code"] == "permission_denied"
+        assert "base_url" not in answer.text
+    else:
+        assert answer.status_code == 200
+        assert all(model["fastapi"]["base_url"] for model in answer.json()["data"])
+
+
+def test_the_refusal_is_in_the_dialect_of_who_asks(stack: Stack) -> None:
+    headers = {"anthropic-version": "2023-06-01"}
+    with _client_of(stack, "user") as client:
+        answer = client.post("/v1/models", json={"is_fastapi": True}, headers=headers)
+    assert answer.status_code == 403
+    assert answer.json()["error"]["type"] == "permission_error"
+    assert answer.json()["type"] == "error"
+    assert answer.headers["request-id"] == answer.json()["request_id"]
+
+
+def _client_of(stack: Stack, role: str) -> httpx.Client:
+    key = f"llm-{role:0>64}"
+    keys = [{"name": role, "key": key}]
+    stack.apply({"users": [{"email": f"{role}@example.com", "role": role, "keys": keys}]})
+    return stack.http(key)
 
 
 @pytest.mark.parametrize("headers", [{}, _bearer("llm-unknown")], ids=["no key", "unknown key"])

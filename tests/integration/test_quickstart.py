@@ -9,9 +9,7 @@ from sqlalchemy import select
 from gateway.configuration import accounts, api_keys, catalog, quickstart
 from gateway.db import Database
 from gateway.settings import DatabaseSettings
-from models import (
-    Backend,
-)
+from models import Backend, Provider
 from tests.integration.configured import SEALER
 
 
@@ -68,3 +66,17 @@ def test_the_administrator_of_the_environment_is_made_with_that_password(
 
     assert (made.admin_email, made.admin_password) == ("root@x.test", "s3cret-enough")
     assert again == made
+
+
+def test_a_vendor_of_an_older_start_gets_the_adapter_of_today(database: Database) -> None:
+    environment = {"ANTHROPIC_API_KEY": "sk-of-a-vendor"}
+    quickstart.ensure(database, SEALER, environment, None)
+    with database.transaction() as session:
+        old = session.scalars(select(Provider)).one()
+        old.adapter, old.auth_style = "openai", "bearer"
+
+    quickstart.ensure(database, SEALER, environment, None)
+
+    with database.snapshot() as session:
+        provider = session.scalars(select(Provider)).one()
+        assert (provider.adapter, provider.auth_style) == ("anthropic", "x-api-key")

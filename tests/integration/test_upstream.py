@@ -1,14 +1,7 @@
-"""The simulator as a process, asked by OpenAI's own client and by bare sockets."""
+"""The simulator as OpenAI, asked by OpenAI's own client."""
 
 import json
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,10 +9,8 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 
-from tests.upstream.client import ROOT, Simulator
-
-HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello there"}]
-KEY = {"Authorization": "Bearer sk-test"}
+from tests.upstream.asking import HELLO, KEY, only_entry, post, read_stream
+from tests.upstream.client import Simulator
 
 
 def tool(name: str) -> ChatCompletionToolParam:
@@ -43,38 +34,6 @@ def upstream(running: Simulator) -> Simulator:
 def client(upstream: Simulator) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=upstream.openai_url, api_key="sk-test", max_retries=0) as client:
         yield client
-
-
-def post(upstream: Simulator, model: str, **body: Any) -> httpx.Response:  # noqa: ANN401
-    given = {"model": model, "messages": HELLO, **body}
-    url = f"{upstream.openai_url}/chat/completions"
-    return httpx.post(url, json=given, headers=KEY, timeout=10, trust_env=False)
-
-
-def read_stream(upstream: Simulator, model: str, **body: Any) -> tuple[list[str], str]:  # noqa: ANN401
-    """The data of all events that came, and how it ended: "eof" or the name of an error."""
-    given = {"model": model, "messages": HELLO, "stream": True, **body}
-    url = f"{upstream.openai_url}/chat/completions"
-    raw, end = b"", "eof"
-    options: Any = {"json": given, "headers": KEY}
-    try:
-        with (
-            httpx.Client(timeout=1, trust_env=False) as http,
-            http.stream("POST", url, **options) as response,
-        ):
-            for part in response.iter_raw():
-                raw += part
-    except httpx.TransportError as error:
-        end = type(error).__name__
-    text = raw.decode().replace("\r\n", "\n")
-    frames = [frame for frame in text.split("\n\n") if frame.startswith("data: ")]
-    return [frame.removeprefix("data: ") for frame in frames], end
-
-
-def only_entry(upstream: Simulator) -> dict[str, Any]:
-    upstream.wait_idle()
-    (entry,) = upstream.journal()
-    return entry
 
 
 def test_chat(client: openai.OpenAI, upstream: Simulator) -> None:
@@ -147,6 +106,44 @@ def test_choices_limit_stop_and_reasoning(client: openai.OpenAI) -> None:
     assert thought.usage
     assert thought.usage.completion_tokens_details
     assert thought.usage.completion_tokens_details.reasoning_tokens == 8
+
+
+def test_calls_come_back_with_their_thought_signature(client: openai.OpenAI) -> None:
+    asked: list[ChatCompletionMessageParam] = [{"role": "user", "content": "call:here,there"}]
+    model, tools = "demo-chat-extra", [tool("here"), tool("there")]
+    answer = client.chat.completions.create(model=model, messages=asked, tools=tools)
+    message: Any = answer.choices[0].message.model_dump(exclude_none=True)
+    calls = message["tool_calls"]
+    assert all(call["extra_content"]["google"]["thought_signature"] for call in calls)
+    results: list[Any] = [
+        {"role": "tool", "tool_call_id": call["id"], "content": "sunny"} for call in calls
+    ]
+    said = [*asked, message, *results]
+    again = client.chat.completions.create(model=model, messages=said, tools=tools)
+    assert again.choices[0].message.content == 'The tool returned: "sunny". Good.'
+    del calls[1]["extra_content"]
+    with pytest.raises(openai.BadRequestError, match="missing thought_signature"):
+        client.chat.completions.create(model=model, messages=said, tools=tools)
+
+
+def test_thought_signatures_come_with_the_start_of_a_call(upstream: Simulator) -> None:
+    asked = [{"role": "user", "content": "call:here,there"}]
+    tools = [tool("here"), tool("there")]
+    model = "demo-chat-extra-interleave"
+    events, _ = read_stream(upstream, model, messages=asked, tools=tools)
+    chunks = [json.loads(event)["choices"][0]["delta"] for event in events[:-1]]
+    calls = [call for delta in chunks for call in delta.get("tool_calls", ())]
+    assert ["extra_content" in call for call in calls[:3]] == [True, True, False]
+    assert [call["index"] for call in calls[:6]] == [0, 1, 0, 1, 0, 1]
+
+
+def test_thought_inside_the_content(upstream: Simulator) -> None:
+    message = post(upstream, "demo-n2-think-r3").json()["choices"][0]["message"]
+    assert message["content"] == "<think>The user wrote</think> tok00000 tok00001"
+    assert "reasoning_content" not in message
+    events, _ = read_stream(upstream, "demo-n2-think-r3")
+    deltas = [json.loads(event)["choices"][0]["delta"] for event in events[:-1]]
+    assert "".join(delta.get("content", "") for delta in deltas) == message["content"]
 
 
 def test_structured_answers(client: openai.OpenAI) -> None:
@@ -255,229 +252,3 @@ def test_unknown_route(upstream: Simulator) -> None:
     answer = httpx.get(f"{upstream.openai_url}/nothing", headers=KEY, trust_env=False)
     assert answer.status_code == 404
     assert "/v1/nothing" in answer.json()["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    ("suffix", "count", "end"),
-    [
-        ("k0", 0, "ReadError"),
-        ("k3", 3, "ReadError"),
-        ("c3", 3, "RemoteProtocolError"),
-        ("q3", 3, "ReadTimeout"),
-        ("midfinish", 6, "eof"),
-        ("midfinish2", 2, "eof"),
-        ("nodone", 7, "eof"),
-        ("err3", 4, "eof"),
-        ("j2", 9, "eof"),
-        ("b3", 8, "eof"),
-        ("split", 8, "eof"),
-        ("split-b8", 8, "eof"),
-        ("crlf", 8, "eof"),
-        ("comment", 8, "eof"),
-        ("k5-b3", 5, "ReadError"),
-    ],
-)
-def test_broken_streams(upstream: Simulator, suffix: str, count: int, end: str) -> None:
-    events, ended = read_stream(upstream, f"demo-n5-{suffix}")
-    assert (len(events), ended) == (count, end)
-    entry = only_entry(upstream)
-    assert entry["events_written"] == count
-    assert entry["completed"] == (count >= 7)
-    assert entry["client_gone"] == (suffix == "q3")
-    assert entry["done_sent"] == (count >= 8)
-
-
-@pytest.mark.parametrize(
-    ("suffix", "error"),
-    [
-        ("refuse", httpx.ReadError),
-        ("hang", httpx.ReadTimeout),
-        ("k0", httpx.ReadError),
-        ("c1", httpx.RemoteProtocolError),
-        ("q1", httpx.ReadTimeout),
-    ],
-)
-def test_broken_bodies(upstream: Simulator, suffix: str, error: type[Exception]) -> None:
-    url = f"{upstream.openai_url}/chat/completions"
-    body = {"model": f"demo-{suffix}", "messages": HELLO}
-    with pytest.raises(error):
-        httpx.post(url, json=body, headers=KEY, timeout=0.5, trust_env=False)
-    entry = only_entry(upstream)
-    assert not entry["completed"]
-    assert entry["client_gone"] == (suffix in {"hang", "q1"})
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_wrong_answers(upstream: Simulator, stream: bool) -> None:  # noqa: FBT001
-    with pytest.raises(json.JSONDecodeError):
-        post(upstream, "demo-badjson", stream=stream).json()
-    assert post(upstream, "demo-html", stream=stream).text.startswith("<!DOCTYPE html>")
-    assert post(upstream, "demo-empty", stream=stream).content == b""
-    whole = post(upstream, "demo-jsonstream", stream=True)
-    assert whole.json()["object"] == "chat.completion"
-    assert upstream.wait_idle()["total"]["completed"] == 1
-
-
-def test_usage_can_lie_or_be_missing(upstream: Simulator) -> None:
-    assert "usage" not in post(upstream, "demo-nousage").json()
-    assert not only_entry(upstream)["usage_sent"]
-    huge = post(upstream, "demo-hugeusage").json()["usage"]
-    assert huge["total_tokens"] == 2_000_000_000
-
-
-def test_times_of_an_answer(upstream: Simulator) -> None:
-    started = time.monotonic()
-    read_stream(upstream, "demo-n5-t100-h100-d20")
-    taken = time.monotonic() - started
-    assert 0.1 + 0.1 + 7 * 0.02 <= taken < 1
-    body = {"model": "demo-h300", "messages": HELLO, "stream": True}
-    url = f"{upstream.openai_url}/chat/completions"
-    started = time.monotonic()
-    with httpx.Client(trust_env=False) as http:
-        request = http.build_request("POST", url, json=body, headers=KEY)
-        response = http.send(request, stream=True)
-        assert time.monotonic() - started < 0.25
-        next(response.iter_raw())
-        assert time.monotonic() - started >= 0.3
-        response.close()
-
-
-def test_first_requests_fail_then_all_is_well(upstream: Simulator) -> None:
-    statuses = [post(upstream, "demo-n2-e503x2").status_code for _ in range(4)]
-    assert statuses == [503, 503, 200, 200]
-
-
-def test_faults_by_control(upstream: Simulator) -> None:
-    rule = upstream.fault("e500", "demo-*", times=2, path="/chat/completions")
-    statuses = [post(upstream, "demo-chat").status_code for _ in range(3)]
-    assert statuses == [500, 500, 200]
-    assert upstream.faults()[0] == {**rule, "used": 2, "left": 0}
-    upstream.fault("e429-ra1", key="sk-test")
-    assert post(upstream, "demo-chat").status_code == 429
-    upstream.clear_faults()
-    assert post(upstream, "demo-chat").status_code == 200
-    with pytest.raises(ValueError, match="nonsense"):
-        upstream.fault("nonsense")
-
-
-@pytest.mark.parametrize(
-    ("place", "written"),
-    [("head", 0), ("0", 0), ("1", 1), ("finish", 4), ("usage", 5), ("done", 6), ("end", 7)],
-)
-def test_gates_stop_a_stream_at_an_exact_place(
-    upstream: Simulator, place: str, written: int
-) -> None:
-    with ThreadPoolExecutor() as threads:
-        options = {"include_usage": True}
-        model = f"demo-n3-gateg.{place}"
-        reading = threads.submit(read_stream, upstream, model, stream_options=options)
-        assert upstream.gate("g", waiting=1)["waiting"] == 1
-        (entry,) = upstream.journal()
-        assert entry["events_written"] == written
-        assert entry["status"] == (None if place == "head" else 200)
-        assert upstream.open_gate("g")["released"] == 1
-        events, end = reading.result()
-    assert (len(events), end) == (7, "eof")
-    assert only_entry(upstream)["completed"]
-
-
-@pytest.mark.parametrize("place", ["head", "0", "end"])
-def test_gates_stop_whole_answers(upstream: Simulator, place: str) -> None:
-    with ThreadPoolExecutor() as threads:
-        asking = threads.submit(post, upstream, f"demo-gateg.{place}")
-        upstream.gate("g", waiting=1)
-        upstream.open_gate("g", count=1)
-        assert asking.result().status_code == 200
-    assert not upstream.gate("g")["open"]
-
-
-def test_a_client_who_leaves_is_noticed(upstream: Simulator) -> None:
-    body = json.dumps({"model": "demo-n3-gateg.2", "messages": HELLO, "stream": True})
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-    with socket.create_connection((upstream.host, upstream.port)) as raw:
-        raw.sendall(f"{head}Authorization: Bearer k\r\n\r\n{body}".encode())
-        upstream.gate("g", waiting=1)
-    upstream.wait_idle()
-    entry = only_entry(upstream)
-    assert entry["client_gone"]
-    assert (entry["events_written"], entry["content_pieces_written"]) == (2, 1)
-    assert entry["usage"]["completion_tokens"] == 3
-    assert upstream.gate("g")["waiting"] == 0
-    assert upstream.summary()["models"]["demo-n3-gateg.2"]["client_gone"] == 1
-
-
-def test_a_client_who_leaves_a_fast_stream_is_noticed(upstream: Simulator) -> None:
-    body = {"model": "demo-n100000", "messages": HELLO, "stream": True}
-    url = f"{upstream.openai_url}/chat/completions"
-    with (
-        httpx.Client(trust_env=False) as http,
-        http.stream("POST", url, json=body, headers=KEY) as response,
-    ):
-        next(response.iter_raw())
-    entry = only_entry(upstream)
-    assert entry["client_gone"]
-    assert 0 < entry["events_written"] < 100_000
-
-
-def test_journal_pages_and_clears(upstream: Simulator) -> None:
-    for model in ("demo-a", "demo-b", "demo-a"):
-        post(upstream, model)
-    first, second, third = upstream.journal()
-    assert [entry["seq"] for entry in upstream.journal(since=first["seq"], limit=1)] == [
-        second["seq"]
-    ]
-    assert [entry["seq"] for entry in upstream.journal(model="demo-a")] == [
-        first["seq"],
-        third["seq"],
-    ]
-    assert upstream.summary()["models"]["demo-a"]["requests"] == 2
-    upstream.clear_journal()
-    assert upstream.journal() == []
-
-
-def test_a_key_in_every_header_is_recorded_lower_cased(upstream: Simulator) -> None:
-    post(upstream, "demo-chat")
-    assert only_entry(upstream)["headers"]["authorization"] == "Bearer sk-test"
-
-
-def test_process_ends_cleanly_although_a_request_hangs(tmp_path: Path) -> None:
-    simulator = Simulator.start(tmp_path)
-    body = json.dumps({"model": "demo-hang", "messages": HELLO})
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-    with socket.create_connection((simulator.host, simulator.port)) as raw:
-        raw.sendall(f"{head}Authorization: Bearer k\r\n\r\n{body}".encode())
-        assert simulator.summary() is not None
-        simulator.process.send_signal(signal.SIGINT)
-        assert simulator.process.wait(timeout=5) == 0
-    assert simulator.stop() == 0
-
-
-def test_the_port_can_be_chosen_again_after_a_kill(tmp_path: Path) -> None:
-    first = Simulator.start(tmp_path)
-    first.kill()
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{first.base_url}/health", trust_env=False)
-    with Simulator.start(tmp_path, port=first.port, journal_limit=1, journal_bodies=0) as second:
-        post(second, "demo-a")
-        post(second, "demo-b")
-        (entry,) = second.journal()
-        assert (entry["model"], entry["body"]) == ("demo-b", None)
-
-
-def test_the_simulator_dies_with_its_parent(tmp_path: Path) -> None:
-    script = (
-        "import os, pathlib, sys\n"
-        "from tests.upstream.client import Simulator\n"
-        "print(Simulator.start(pathlib.Path(sys.argv[1])).port, flush=True)\n"
-        "os.kill(os.getpid(), 9)\n"
-    )
-    command = [sys.executable, "-c", script, str(tmp_path)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    port = int(run.stdout)
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return
-        time.sleep(0.01)
-    pytest.fail("the simulator outlived its parent")

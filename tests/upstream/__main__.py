@@ -63,7 +63,8 @@ def _announce(options: argparse.Namespace, port: int) -> None:
         fresh = options.ready_file.with_name(f"{options.ready_file.name}.{os.getpid()}")
         fresh.write_text(json.dumps(ready))
         fresh.replace(options.ready_file)
-    sys.stdout.write(f"simulated upstream on {base_url} (OpenAI at {base_url}/v1)\n")
+    vendors = f"OpenAI at {base_url}/v1, Anthropic at {base_url}/anthropic"
+    sys.stdout.write(f"simulated upstream on {base_url} ({vendors})\n")
     sys.stdout.flush()
 
 

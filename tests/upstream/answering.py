@@ -8,7 +8,7 @@ import msgspec
 
 from tests.upstream import text
 from tests.upstream.examples import example
-from tests.upstream.faults import NO_FAULT, Fault
+from tests.upstream.faults import DEFAULT_REASONING, NO_FAULT, Fault
 
 DEFAULT_PIECES = 24
 
@@ -49,6 +49,8 @@ class Choice:
     calls: tuple[ToolCall, ...] = ()
     # "stop", "length" or "calls"; vendors have their own words for them.
     ending: str = "stop"
+    # The stop sequence that ended it, if one did.
+    stopped_by: str | None = None
 
     @property
     def tokens(self) -> int:
@@ -61,14 +63,40 @@ class Choice:
 
 
 def choose(wish: Wish) -> Choice:
-    reasoning: tuple[str, ...] = ()
-    if wish.fault.reasoning:
-        reasoning = text.reasoning_pieces(wish.question, wish.fault.reasoning)
+    thought = _thought(wish)
+    says_thought = "think" in wish.fault.flags
+    reasoning = () if says_thought else thought
+    aloud, prefix = _begin(_in_tags(thought) if says_thought else (), wish.prefix)
     if wish.calls:
         calls = tuple(_call(name, wish.tools.get(name)) for name in wish.calls)
-        return _cut(Choice(reasoning, (), calls, "calls"), wish.limit)
-    content, _ = text.stop_before(_content(wish), wish.stops)
-    return _cut(Choice(reasoning, content), wish.limit)
+        return _cut(Choice(reasoning, aloud, calls, "calls"), wish.limit)
+    content = _content(replace(wish, prefix=prefix))
+    stopped_by = text.first_stop(content, wish.stops)
+    content, _ = text.stop_before(content, wish.stops)
+    return _cut(Choice(reasoning, aloud + content, stopped_by=stopped_by), wish.limit)
+
+
+def _thought(wish: Wish) -> tuple[str, ...]:
+    count = wish.fault.reasoning
+    if count is None:
+        count = DEFAULT_REASONING if "think" in wish.fault.flags else 0
+    return text.reasoning_pieces(wish.question, count)
+
+
+def _in_tags(thought: tuple[str, ...]) -> tuple[str, ...]:
+    """No piece more than without: a piece is a token."""
+    if not thought:
+        return ()
+    opened = (f"<think>{thought[0]}", *thought[1:])
+    return (*opened[:-1], f"{opened[-1]}</think>")
+
+
+def _begin(aloud: tuple[str, ...], prefix: str) -> tuple[tuple[str, ...], str]:
+    """What is left of the thought to say, and how far the words after it are said already."""
+    whole = "".join(aloud)
+    if whole.startswith(prefix):
+        return text.continue_after(aloud, prefix), ""
+    return (), prefix.removeprefix(whole)
 
 
 def interleave(calls: Sequence[ToolCall]) -> list[tuple[int, str]]:
@@ -106,11 +134,12 @@ def _cut(choice: Choice, limit: int | None) -> Choice:
     left = limit - len(choice.reasoning)
     if left <= 0:
         return Choice(choice.reasoning[:limit], ending="length")
+    content = choice.content[:left]
+    left -= len(content)
     kept: list[ToolCall] = []
     for call in choice.calls:
         if left < 1:
             break
         kept.append(replace(call, pieces=call.pieces[: left - 1]))
         left -= 1 + len(call.pieces)
-    content = choice.content[: max(0, left)]
-    return replace(choice, content=content, calls=tuple(kept), ending="length")
+    return Choice(choice.reasoning, content, tuple(kept), "length")

@@ -52,6 +52,11 @@ class Simulator:
     def openai_url(self) -> str:
         return f"{self.base_url}/v1"
 
+    @property
+    def anthropic_url(self) -> str:
+        """Without ``/v1``, which Anthropic's clients add themselves."""
+        return f"{self.base_url}/anthropic"
+
     def journal(
         self, since: int = 0, limit: int = 20_000, model: str | None = None
     ) -> list[dict[str, Any]]:

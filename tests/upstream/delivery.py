@@ -80,7 +80,7 @@ class EventWriter:
         await self.response.prepare(self.exchange.request)
         await pause(self.fault.first_event_ms)
         for event in events:
-            if await self._stops(event.kind.value):
+            if await self._stops(*_places(event)):
                 return
             await self._pace()
             self.held.append(event)
@@ -93,8 +93,8 @@ class EventWriter:
         await self.response.write_eof()
         self.entry.completed = self.entry.finish_sent
 
-    async def _stops(self, place: str) -> bool:
-        for here in self.places & {str(self.count), place} if self.places else ():
+    async def _stops(self, *places: str) -> bool:
+        for here in self.places & {str(self.count), *places} if self.places else ():
             self.places.discard(here)
             await self._flush()
             await self.exchange.wait_at(here)
@@ -133,9 +133,13 @@ class EventWriter:
         entry = self.entry
         entry.events_written += 1
         entry.content_pieces_written += event.pieces
+        entry.usage_sent = entry.usage_sent or event.reports_usage
         if event.kind is Kind.FINISH:
             entry.finish_sent = True
-        elif event.kind is Kind.USAGE:
-            entry.usage_sent = True
         elif event.kind is Kind.DONE:
             entry.done_sent = True
+
+
+def _places(event: Event) -> tuple[str, ...]:
+    """The names a gate before this event may have."""
+    return (event.kind.value, "usage") if event.reports_usage else (event.kind.value,)

@@ -4,12 +4,18 @@ Suffixes are dash separated, combinable and in any order: ``demo-chat-n100-d10-k
 end of the name count, back to the first part that is none; the first part never is one. (So
 vendors' own names may bite: ``kimi-k2`` is cut after two events.) The same syntax without a name
 (``e500-x2``) is used by ``POST /__control/faults``, which refuses what it does not know. Events
-are counted from 1, the role chunk is the first.
+are counted from 1, the role chunk (``message_start``) is the first. Anthropic's finish event, which
+reports the usage too, is ``message_delta``.
 
 Shape and pace
     nN         N content pieces per choice, numbered `` tok00000`` and so on
     sBYTES     bytes of each piece
     rN         N reasoning pieces first (``reasoning``: 8; also if the name contains "reason")
+    think      reasoning (8 pieces, or rN) is ``<think>…</think>`` at the start of the content
+    interleave the arguments of parallel calls come in turns, as always where a format can
+    extra      OpenAI: tool calls carry a thought signature, without which they may not come back
+    sigcheck   Anthropic, if thinking is enabled: an assistant turn with tool_use may only come
+               back beginning with its thinking and the signature that was given for it
     tMS        wait before the first byte, errors included
     hMS        headers at once, then wait before the first event (or the JSON body)
     dMS        time between two events
@@ -18,7 +24,8 @@ Shape and pace
     crlf       CRLF line ends
     comment    an SSE comment before each event
 Reported usage
-    uN  pN  caN    completion, prompt and cached tokens
+    uN  pN         completion and prompt tokens
+    caN  cwN       how many of the prompt were read from a cache, or (Anthropic) written to one
     hugeusage      u1000000000-p1000000000
     nousage        never report usage
 Errors before an answer
@@ -42,7 +49,7 @@ Broken streams (a JSON answer stops at half its body for k, c and q)
     jN         event N is not JSON, an extra one: nothing else is lost
     errN       an error event after N events, then a clean end
     midfinish  a clean end of the HTTP body before the finish event; midfinishN after N events
-    nodone     complete, but no terminator (``[DONE]``)
+    nodone     complete, but no terminator (``[DONE]``, ``message_stop``)
 Tests' own
     gateNAME   wait for ``POST /__control/gate/NAME/open`` before the first byte (``.head``);
                gateNAME.N after N events (0: headers are out), gateNAME.finish before the finish
@@ -72,6 +79,7 @@ NUMBERED = {
     "u": "completion_tokens",
     "p": "prompt_tokens",
     "ca": "cached_tokens",
+    "cw": "cache_write_tokens",
     "e": "status",
     "ra": "retry_after",
     "k": "reset_after",
@@ -82,7 +90,7 @@ NUMBERED = {
     "midfinish": "end_after",
     "x": "times",
 }
-HARMLESS_FLAGS = frozenset({"split", "crlf", "comment"})
+HARMLESS_FLAGS = frozenset({"split", "crlf", "comment", "think", "interleave", "extra", "sigcheck"})
 FAILING_FLAGS = frozenset(
     {
         "nousage",
@@ -140,6 +148,7 @@ class Fault:
     completion_tokens: int | None = None
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     status: int | None = None
     retry_after: int | None = None
     reset_after: int | None = None

@@ -2,7 +2,8 @@
 
 Entries are bounded, the oldest go first; the counters by model are never dropped, only cleared.
 An entry is ``completed`` when a whole, successful answer was written: an error, a broken body or
-a stream without its finish event never is.
+a stream without its finish event never is. Its ``usage`` is in OpenAI's words whoever the vendor
+is, so that prompt tokens are always all of them, cached or not.
 """
 
 import time
@@ -28,6 +29,7 @@ class Entry:
     path: str
     headers: Mapping[str, str]
     started_at: float
+    vendor: str = ""
     body: Any = None
     body_truncated: bool = False
     model: str = ""
@@ -54,6 +56,7 @@ class Entry:
             "ended": self.ended_at,
             "method": self.method,
             "path": self.path,
+            "vendor": self.vendor,
             "headers": _plain_headers(self.headers),
             "body": self.body,
             "body_truncated": self.body_truncated,

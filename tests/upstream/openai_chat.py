@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from tests.upstream import text, tokens
+from tests.upstream import openai_signatures, text, tokens
 from tests.upstream.answering import Choice, Wish, choose, interleave
 from tests.upstream.openai_shapes import (
     CREATED,
@@ -27,6 +27,8 @@ def answer(call: Call) -> Reply:
         return missing("messages")
     if "noprefix" in call.fault.flags and _prefix(messages):
         return fail(call, "noprefix")
+    if "extra" in call.fault.flags and not openai_signatures.are_complete(messages):
+        return fail(call, "no_signature")
     choices = [choose(_wish(call, messages))] * min(MOST_CHOICES, call.body.get("n") or 1)
     usage = build_usage(
         call,
@@ -89,6 +91,14 @@ def _call_id(call: Call, choice: int, index: int) -> str:
     return f"call_sim{call.seq:010d}{choice:03d}{index:03d}"
 
 
+def _tool_call(call: Call, call_id: str, name: str, arguments: str) -> dict[str, Any]:
+    function = {"name": name, "arguments": arguments}
+    made: dict[str, Any] = {"id": call_id, "type": "function", "function": function}
+    if "extra" in call.fault.flags:
+        made["extra_content"] = openai_signatures.extra_content(call_id)
+    return made
+
+
 def _whole(call: Call, choices: list[Choice], usage: dict[str, Any]) -> bytes:
     body = {
         "id": f"chatcmpl-sim{call.seq:012d}",
@@ -116,7 +126,7 @@ def _whole(call: Call, choices: list[Choice], usage: dict[str, Any]) -> bytes:
 def _message(call: Call, index: int, choice: Choice) -> dict[str, Any]:
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": None if choice.calls else choice.text,
+        "content": choice.text or None if choice.calls else choice.text,
         "refusal": None,
         "annotations": [],
     }
@@ -124,11 +134,7 @@ def _message(call: Call, index: int, choice: Choice) -> dict[str, Any]:
         message["reasoning_content"] = "".join(choice.reasoning)
     if choice.calls:
         message["tool_calls"] = [
-            {
-                "id": _call_id(call, index, place),
-                "type": "function",
-                "function": {"name": tool.name, "arguments": tool.arguments},
-            }
+            _tool_call(call, _call_id(call, index, place), tool.name, tool.arguments)
             for place, tool in enumerate(choice.calls)
         ]
     return message
@@ -151,7 +157,7 @@ def _events(call: Call, choices: list[Choice], usage: dict[str, Any]) -> Iterato
     yield from _choice_events(call, choices, head, tail)
     if sends_usage:
         counted = head + b',"choices":[],"usage":' + encode(usage) + b"}"
-        yield Event(Kind.USAGE, counted)
+        yield Event(Kind.USAGE, counted, reports_usage=True)
     yield Event(Kind.DONE, b"[DONE]")
 
 
@@ -187,13 +193,8 @@ def _deltas(call: Call, index: int, choice: Choice) -> Iterator[tuple[int, bytes
     for piece in choice.content:
         yield 1, b'{"content":%b}' % _quoted(piece)
     for place, tool in enumerate(choice.calls):
-        opening = {
-            "index": place,
-            "id": _call_id(call, index, place),
-            "type": "function",
-            "function": {"name": tool.name, "arguments": ""},
-        }
-        yield 0, b'{"tool_calls":[%b]}' % encode(opening)
+        opening = _tool_call(call, _call_id(call, index, place), tool.name, "")
+        yield 0, b'{"tool_calls":[%b]}' % encode({"index": place, **opening})
     for place, piece in interleave(choice.calls):
         delta = b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}'
         yield 0, delta % (place, _quoted(piece))

@@ -80,5 +80,6 @@ def _events(call: Call, choices: list[Choice], usage: dict[str, Any]) -> Iterato
         data = encode({**head, "choices": [_choice(index, "", choice.ending)]})
         yield Event(Kind.FINISH, data)
     if sends_usage:
-        yield Event(Kind.USAGE, encode({**head, "choices": [], "usage": usage}))
+        data = encode({**head, "choices": [], "usage": usage})
+        yield Event(Kind.USAGE, data, reports_usage=True)
     yield Event(Kind.DONE, b"[DONE]")

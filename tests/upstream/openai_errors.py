@@ -107,6 +107,11 @@ BY_CAUSE = {
         "assistant_prefix_not_supported",
         400,
     ),
+    "no_signature": Words(
+        "A tool call of the assistant is refused: missing thought_signature.",
+        "invalid_request_error",
+        "messages",
+    ),
     "bad_json": Words(
         (
             "We could not parse the JSON body of your request. (HINT: This likely means "
@@ -117,6 +122,7 @@ BY_CAUSE = {
         None,
         400,
     ),
+    "no_model": Words("you must provide a model parameter", "invalid_request_error"),
     "no_key": Words(
         (
             "You didn't provide an API key. You need to provide your API key in an "

@@ -28,6 +28,7 @@ class Event(NamedTuple):
     data: bytes
     name: str = ""
     pieces: int = 0
+    reports_usage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Reply:
     status: int = 200
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    # What is reported, in OpenAI's words whoever the vendor is: the journal counts by them.
     usage: dict[str, Any] | None = None
     pieces: int = 0
     # False for what has a good status and yet is none, such as an HTML page.

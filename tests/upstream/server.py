@@ -24,9 +24,6 @@ BROKEN_BODIES = {
     "empty": Reply(b"", is_answer=False),
 }
 CAUSES = ("ctx", "policy", "quota")
-MISSING_MODEL = b"""\
-{"error":{"message":"you must provide a model parameter","type":"invalid_request_error",\
-"param":null,"code":null}}"""
 
 
 class Simulator:
@@ -55,7 +52,9 @@ class Simulator:
 
     async def _serve(self, exchange: Exchange) -> web.StreamResponse:
         entry = exchange.entry
-        route, model = find_route(entry.method, entry.path)
+        is_anthropic = "anthropic-version" in entry.headers
+        route, model = find_route(entry.method, entry.path, is_anthropic=is_anthropic)
+        entry.vendor = route.vendor.name
         call = await self._receive(exchange, route, model)
         if (refusal := self._check(exchange, route, call)) is not None:
             return await deliver(exchange, refusal, route.vendor.error_event(call))
@@ -92,7 +91,7 @@ class Simulator:
         if not isinstance(call.body, dict):
             return fail(call, "bad_json")
         if route.needs_model and not call.model:
-            return Reply(MISSING_MODEL, status=400)
+            return fail(call, "no_model")
         return None
 
 

@@ -21,7 +21,8 @@ def plan(events: Iterable[Event], fault: Fault, error: Event) -> Iterator[Event]
             yield error
             return
         if fault.garbage_at == count + 1:
-            yield Event(Kind.GARBAGE, GARBAGE)
+            # Under the name of the event it stands before, or clients would not even look at it.
+            yield Event(Kind.GARBAGE, GARBAGE, event.name)
             count += 1
         yield event
         count += 1

@@ -85,6 +85,13 @@ def continue_after(pieces: tuple[str, ...], prefix: str) -> tuple[str, ...]:
     return ()
 
 
+def first_stop(pieces: tuple[str, ...], stops: Sequence[str]) -> str | None:
+    """The stop sequence that would be said first."""
+    text = "".join(pieces)
+    found = [(at, stop) for stop in stops if stop and (at := text.find(stop)) >= 0]
+    return min(found)[1] if found else None
+
+
 def stop_before(pieces: tuple[str, ...], stops: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     """The pieces up to the first stop sequence, which is not said, and whether there was one."""
     text = "".join(pieces)

@@ -1,48 +1,64 @@
-"""``GET /v1/models`` and ``GET /v1/models/{model}``: what this key may use."""
+"""``/v1/models``: what this key may use, for clients of both dialects."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 from sanic import Blueprint, HTTPResponse
 from sanic.response import json
 
-from api import client_address
 from api.context import Request
-from api.incoming import api_key
-from gateway.catalog import Offer
-from gateway.errors import ModelNotFoundError
-from gateway.relay import list_offers
+from api.dialects import dialect_of
+from api.incoming import visitor_of
+from api.permissions import Permission, demand
+from api.surfaces.anthropic import model_list as anthropic
+from api.surfaces.openai import model_list as openai
+from gateway.protocols import bodies
+from gateway.protocols.errors import ANTHROPIC
+from gateway.relay import get_offer, list_offers, list_places
 
-OWNER = "sluice"
+METHODS = ("GET", "POST")
+FLAG = "is_fastapi"
 
 models = Blueprint("openai_models")
 
 
-@models.get("/models")
+class _Options(msgspec.Struct):
+    is_fastapi: bool = False
+
+
+_options = msgspec.json.Decoder(_Options)
+
+
 async def index(request: Request) -> HTTPResponse:
-    offers = await _offers(request)
-    return json({"object": "list", "data": [_model(offer) for offer in offers]})
+    visitor = await visitor_of(request)
+    offers = list_offers(visitor)
+    if _wants_places(request):
+        demand(Permission.PLACES, visitor.caller.role)
+        places = {offer.slug: list_places(request.app.ctx.deps, offer) for offer in offers}
+        return json(openai.listed(offers, places))
+    if dialect_of(request) is ANTHROPIC:
+        return json(anthropic.listed(offers, anthropic.page_of(request)))
+    return json(openai.listed(offers))
+
+
+models.add_route(index, "/models", METHODS, name="index")
+models.add_route(index, "/dashboard/models", METHODS, name="dashboard_index")
 
 
 @models.get("/models/<model:path>")
 async def show(request: Request, model: str) -> HTTPResponse:
-    model = unquote(model)  # names with a slash come as ``%2F``
-    for offer in await _offers(request):
-        if offer.slug == model:
-            return json(_model(offer))
-    raise ModelNotFoundError(f"The model '{model[:100]}' does not exist.", param="model")
+    # Names with a slash come as ``%2F``.
+    offer = get_offer(await visitor_of(request), unquote(model))
+    is_anthropic = dialect_of(request) is ANTHROPIC
+    return json(anthropic.described(offer) if is_anthropic else openai.described(offer))
 
 
-async def _offers(request: Request) -> list[Offer]:
-    return await list_offers(request.app.ctx.deps, api_key(request), client_address.of(request))
-
-
-def _model(offer: Offer) -> dict[str, Any]:
-    return {
-        "id": offer.slug,
-        "object": "model",
-        "created": offer.created,
-        "owned_by": OWNER,
-        "context_window": offer.context_window,
-        "max_output_tokens": offer.max_output_tokens,
-    }
+def _wants_places(request: Request) -> bool:
+    """In the query or in the body, whichever way that is written."""
+    form: Mapping[str, Any] = request.form or {}
+    flag = request.args.get(FLAG) or form.get(FLAG)
+    if flag or form or not request.body:
+        return str(flag).lower() in ("1", "true")
+    return bodies.read(_options, request.body).is_fastapi

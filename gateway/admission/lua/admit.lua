@@ -35,15 +35,20 @@ local function reserve(op, fields, values)
   return nil
 end
 
+-- {LIMIT, meter, wait, {remaining, reset_ms} per meter}, of the meter that takes longest.
 local function refused_by_meter(op)
+  local index, longest
   for i, meter in ipairs(op.meters) do
     local wait = refusal(meter)
-    if wait then return {'LIMIT', i - 1, whole(wait)} end
+    if wait and (not longest or wait > longest) then index, longest = i, wait end
   end
-  return nil
+  if not index then return nil end
+  local left = {}
+  for i, meter in ipairs(op.meters) do left[i] = remaining(meter) end
+  return {'LIMIT', index - 1, whole(longest), left}
 end
 
--- {OK, candidate, {remaining, reset_ms} per meter, limited}
+-- {OK, candidate, {remaining, reset_ms} per meter, limited}, {BUSY, wait_ms, full}, ...
 local function admit(op)
   local moved = stale(op)
   if moved then return {'STALE', moved} end
@@ -56,8 +61,8 @@ local function admit(op)
   end
   local refusal_reply = refused_by_meter(op)
   if refusal_reply then return refusal_reply end
-  local index, probes = choose(op.candidates, op.least_busy)
-  if not index then return {'BUSY'} end
+  local index, probes, is_full = choose(op.candidates, op.least_busy)
+  if not index then return {'BUSY', whole(probes), is_full and 1 or 0} end
   local level, available = reserve(op, fields, values)
   if level then return {'QUOTA', level, available} end
 
@@ -77,8 +82,8 @@ local function pick(op)
   if not packed then return {'GONE'} end
   local hold = cmsgpack.unpack(packed)
   for _, report in ipairs(op.reports) do note(report) end
-  local index, probes = choose(op.candidates, op.least_busy)
-  if not index then return {'BUSY'} end
+  local index, probes, is_full = choose(op.candidates, op.least_busy)
+  if not index then return {'BUSY', whole(probes), is_full and 1 or 0} end
   free_slot(hold[5])
   hold[5] = occupy(op.candidates[index], probes, op.least_busy)
   redis.call('HSET', holds_key(op.user), op.reference, cmsgpack.pack(hold))

@@ -2,7 +2,8 @@
 -- operation per argument. The replies come in the same order.
 
 local OPERATIONS = {admit = admit, check = check, pick = pick, settle = settle, renew = renew,
-  sweep = sweep, load = load, bump = bump, trim = trim, reopen = reopen}
+  sweep = sweep, load = load, bump = bump, trim = trim, reopen = reopen,
+  note = note_all, look = look}
 local IN_ANY_EPOCH = {bump = true, trim = true, reopen = true}
 
 -- An operation that Redis refuses must not take the others of its batch with it.

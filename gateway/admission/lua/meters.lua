@@ -1,8 +1,12 @@
 -- Meters limit how often and how much: {kind, key, limit, amount, window_ms, unit}.
 --   "w" sliding window   two neighbouring buckets, the older one weighted by its overlap
---   "p" period           one counter per day or month; its key names the period
+--   "p" period           one counter per day or month; its key names the period, window_ms is
+--                        what is left of it
 --   "c" concurrency      what is open now, across all processes
 -- unit: "r" requests, "t" tokens, "n" nanos. A reservation is corrected when the call settles.
+
+-- Counters outlive their period a little, for settlements that come after its end.
+local GRACE_MS = 3600000
 
 local function bucket(meter, back)
   return P .. 'm:' .. meter[2] .. ':' .. whole(math.floor(NOW / meter[5]) - back)
@@ -65,7 +69,7 @@ local function count(meter)
   else
     key = P .. 'm:' .. meter[2]
     redis.call('INCRBY', key, meter[4])
-    redis.call('PEXPIRE', key, whole(meter[1] == 'p' and meter[5] or LIVE_DAYS_MS))
+    redis.call('PEXPIRE', key, whole(meter[1] == 'p' and meter[5] + GRACE_MS or LIVE_DAYS_MS))
   end
   return {key, meter[1], meter[6], meter[4]}
 end

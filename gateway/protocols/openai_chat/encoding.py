@@ -1,7 +1,7 @@
 """Canonical calls written as OpenAI chat requests for an upstream."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -29,22 +29,12 @@ from gateway.protocols.canonical import (
     ToolResult,
     text_of,
 )
+from gateway.protocols.traits import NO_TRAITS, Traits
 
 _FROM_TOOLS = "From the tool results above:"
 
 
-class Traits(msgspec.Struct, frozen=True):
-    """What a server that speaks this dialect wants differently; data of the model's row."""
-
-    output_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    thinking: Literal["effort", "toggle", "flag", "fixed"] = "effort"
-    wants_reasoning_back: bool = False
-
-
-_DEFAULT = Traits()
-
-
-def encode(call: Call, traits: Traits = _DEFAULT) -> bytes:
+def encode(call: Call, traits: Traits = NO_TRAITS) -> bytes:
     """The request's body; a stream always asks for its usage, because it is billed by it."""
     body: Json = {
         "model": call.model,
@@ -63,12 +53,29 @@ def encode(call: Call, traits: Traits = _DEFAULT) -> bytes:
     if call.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     body |= _scalars(call, traits) | _thinking(call.thinking, traits)
+    if call.messages and call.messages[-1].role is Role.ASSISTANT:
+        _mark_prefix(body, traits)
     return msgspec.json.encode(body | call.extras)
+
+
+def bounded(call: Call, most: int | None) -> Call:
+    """The request such that no more than ``most`` tokens are written, thoughts included."""
+    if most is None or (call.max_output_tokens or most + 1) <= most:
+        return call
+    return msgspec.structs.replace(call, max_output_tokens=most)
+
+
+def _mark_prefix(body: Json, traits: Traits) -> None:
+    """The last message is the beginning of the answer; some servers must be told so."""
+    if traits.prefix == "flag":
+        body["messages"][-1]["prefix"] = True
+    elif traits.prefix == "template":
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
 
 
 def _scalars(call: Call, traits: Traits) -> Json:
     fields = {
-        traits.output_limit: call.max_output_tokens,
+        traits.output_field: call.max_output_tokens,
         "temperature": call.sampling.temperature,
         "top_p": call.sampling.top_p,
         "top_k": call.sampling.top_k,

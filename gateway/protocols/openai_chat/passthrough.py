@@ -4,13 +4,19 @@ The body is taken apart into its top-level fields, whose values stay bytes; what
 change is exchanged and the rest, unknown fields included, goes on untouched.
 """
 
-from collections.abc import Mapping
+import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 
 from gateway.protocols import bodies, estimate
+from gateway.protocols.anthropic_messages.thinking import budget_of
+from gateway.protocols.canonical import Call, Thinking
+from gateway.protocols.codecs import CODECS, OPENAI
+from gateway.protocols.conversion import Conversion
+from gateway.protocols.exchange import Exchange, Read, Watcher, Wish
+from gateway.protocols.openai_chat import watch
 
 MAX_CHOICES = 128
 # More than any model says, and little enough for its price to be counted.
@@ -26,7 +32,7 @@ class _Message(msgspec.Struct):
     content: str | list[msgspec.Raw] | None = None
 
 
-class _StreamOptions(msgspec.Struct):
+class StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
@@ -34,7 +40,7 @@ class _Known(msgspec.Struct):
     model: Annotated[str, msgspec.Meta(min_length=1)]
     messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
+    stream_options: StreamOptions | None = None
     max_tokens: Limit | None = None
     max_completion_tokens: Limit | None = None
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)] | None = None
@@ -63,21 +69,60 @@ class ChatRequest:
     max_output_tokens: int | None
     prompt_tokens: int
     fields: dict[str, msgspec.Raw]
+    raw: bytes
 
-    def body(
-        self,
-        upstream_model: str,
-        parameters: Mapping[str, Any],
-        max_output_tokens: int | None,
-        output_field: str,
-    ) -> bytes:
-        """The body for the upstream; ``max_output_tokens`` None leaves the client's limit."""
-        fields: dict[str, Any] = {**parameters, **self.fields}
-        if upstream_model != self.model:
-            fields["model"] = upstream_model
-        if max_output_tokens is not None and max_output_tokens != self.max_output_tokens:
-            _clamp(fields, max_output_tokens, output_field)
+    @property
+    def thinking_tokens(self) -> int:
+        effort = self.fields.get("reasoning_effort")
+        if effort is None:
+            return 0
+        return budget_of(Thinking(effort=bytes(effort).decode().strip('"')))
+
+    def speaks(self, protocol: str) -> bool:
+        return protocol in CODECS
+
+    def exchange(self, protocol: str, name: str) -> Exchange:
+        if protocol == OPENAI.name:
+            return PassThrough(self, name)
+        return Conversion(self, OPENAI, CODECS[protocol], name)
+
+    def call(self) -> Call:
+        return OPENAI.decode_request(self.raw)
+
+    def affinity(self) -> str | None:
+        """By the client's own cache key, or by how a long conversation begins."""
+        given = self.fields.get("prompt_cache_key")
+        if given is None and self.prompt_tokens < estimate.CACHEABLE_TOKENS:
+            return None
+        beginning = given or estimate.beginning(bytes(self.fields["messages"]))
+        return hashlib.sha256(beginning).hexdigest()
+
+    def body(self, wish: Wish) -> bytes:
+        """As it came, but for what must change; the client's own values win."""
+        fields: dict[str, Any] = {**wish.parameters, **self.fields}
+        if wish.model != self.model:
+            fields["model"] = wish.model
+        most = wish.max_output_tokens
+        if most is not None and most != self.max_output_tokens:
+            _clamp(fields, most, wish.traits.output_field)
         return encode(fields)
+
+
+class PassThrough(Conversion):
+    """The exchange with an upstream of the same dialect: bytes as they are, where they may be."""
+
+    def __init__(self, request: ChatRequest, name: str) -> None:
+        super().__init__(request, OPENAI, OPENAI, name)
+        self._light = request
+
+    def body(self, wish: Wish) -> bytes:
+        return self._light.body(wish) if wish.call is None else super().body(wish)
+
+    def read(self, body: bytes) -> Read:
+        return watch.read_answer(body, self._name)
+
+    def watch(self) -> Watcher:
+        return watch.Watcher(self._name)
 
 
 def _clamp(fields: dict[str, Any], most: int, output_field: str) -> None:
@@ -99,7 +144,7 @@ def decode(body: bytes) -> ChatRequest:
     fields = bodies.read(_fields, body)
     include_usage = known.include_usage
     if known.stream and not include_usage:
-        fields["stream_options"] = _with_usage(fields.get("stream_options"))
+        fields["stream_options"] = with_usage(fields.get("stream_options"))
     limits = [limit for limit in (known.max_completion_tokens, known.max_tokens) if limit]
     tools = fields.get("tools")
     return ChatRequest(
@@ -111,10 +156,11 @@ def decode(body: bytes) -> ChatRequest:
         prompt_tokens=estimate.prompt_tokens(bytes(fields["messages"]))
         + (estimate.prompt_tokens(bytes(tools)) if tools is not None else 0),
         fields=fields,
+        raw=body,
     )
 
 
-def _with_usage(given: msgspec.Raw | None) -> msgspec.Raw:
+def with_usage(given: msgspec.Raw | None) -> msgspec.Raw:
     """The client's stream options with the usage event added."""
     if given is None or bytes(given) == b"null":
         return USAGE_ONLY

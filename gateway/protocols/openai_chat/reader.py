@@ -106,6 +106,12 @@ class Reader:
         problem = _find_problem(event, data, reply)
         if problem is not None:
             return self._fail(Failed(problem))
+        if (
+            self._open is not None
+            and self._open[0] is ItemKind.TEXT
+            and (text := _only_text(reply))
+        ):
+            return [TextDelta(self._open[1], text)]
         return self._take(reply)
 
     def _take(self, reply: wire.Reply) -> list[Event]:
@@ -219,6 +225,18 @@ class Reader:
     def _fail(self, failure: Failed) -> list[Event]:
         self._is_over = True
         return [failure]
+
+
+def _only_text(reply: wire.Reply) -> str | None:
+    """The text of a chunk that says nothing else, as nearly all of a stream's chunks do."""
+    if not reply.choices or len(reply.choices) > 1 or reply.usage:
+        return None
+    choice = reply.choices[0]
+    said = choice.delta
+    if said is None or choice.index or choice.finish_reason or not isinstance(said.content, str):
+        return None
+    is_more = said.reasoning_content or said.reasoning or said.refusal
+    return None if is_more or said.tool_calls or said.function_call else said.content
 
 
 def _find_problem(event: bytes, data: bytes, reply: wire.Reply) -> UpstreamProblem | None:

@@ -17,6 +17,7 @@ from gateway.protocols.events import (
     Finished,
     ItemEnded,
     Pinged,
+    Position,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -38,10 +39,19 @@ class Writer:
     An event may become no bytes at all, or several chunks.
     """
 
-    def __init__(self, model: str, *, include_usage: bool = False) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        include_usage: bool = False,
+        input_tokens: int = 0,  # noqa: ARG002 -- this dialect says it at the end only
+        position: Position | None = None,
+    ) -> None:
         self._model = model
         self._include_usage = include_usage
-        self._head = b""
+        self._head = self._before_delta = b""
+        if position is not None:
+            self._go_under(position.id, position.created)
         self._tools: dict[int, int] = {}  # place among the calls by index among the items
         self._without_arguments: set[int] = set()
         self._usage: Usage | None = None
@@ -50,14 +60,19 @@ class Writer:
         write = self._WRITE.get(type(event))
         return b"" if write is None else write(self, event)
 
-    def _start(self, event: Started) -> bytes:
+    def _go_under(self, id_: str, created: int | None) -> None:
+        """What every chunk begins with, and those that have a delta up to it."""
         head = {
-            "id": answer_id(event.id),
+            "id": answer_id(id_),
             "object": "chat.completion.chunk",
-            "created": event.created or clock.now_ms() // 1000,
+            "created": created or clock.now_ms() // 1000,
             "model": self._model,
         }
         self._head = b"data: " + _encode(head)[:-1]
+        self._before_delta = self._head + b',"choices":[{"index":0,"delta":'
+
+    def _start(self, event: Started) -> bytes:
+        self._go_under(event.id, event.created)
         return self._delta(b'{"role":"assistant","content":""}')
 
     def _text(self, event: TextDelta) -> bytes:
@@ -109,7 +124,7 @@ class Writer:
         return b"".join([*chunks, _DONE])
 
     def _delta(self, delta: bytes) -> bytes:
-        return b'%b,"choices":[{"index":0,"delta":%b%b' % (self._head, delta, _NOT_FINISHED)
+        return self._before_delta + delta + _NOT_FINISHED
 
     def _fail(self, event: Failed) -> bytes:
         if event.interrupted:

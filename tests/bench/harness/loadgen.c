@@ -1,5 +1,5 @@
 /*
- * loadgen - closed- or open-loop HTTP/1.1 load for chat completions, JSON and SSE.
+ * loadgen - closed- or open-loop HTTP/1.1 load for chat completions and messages, JSON and SSE.
  *
  * One epoll loop, keep-alive connections, every sample kept (exact percentiles).
  * Reports for the measurement window: requests, events (SSE "data:" lines), time
@@ -44,6 +44,9 @@ enum { CLOSED, CONNECTING, IDLE, HEAD, BODY };
 enum { B_LENGTH, B_CHUNKED, B_EOF };
 enum { C_SIZE, C_DATA, C_CRLF, C_TRAILER };
 
+/* how much of a line tells what it is: the longest is "event: message_stop" */
+#define LINE 19
+
 typedef struct {
     int fd, state, body_mode, chunk_state, status, close_after, trailer_len, used, mask;
     size_t sent;
@@ -54,7 +57,7 @@ typedef struct {
     uint64_t body_bytes;
     uint32_t events;
     int line_pos, line_is_data, done_seen;   /* SSE line scanner */
-    char line[12];
+    char line[LINE];
 } conn_t;
 
 typedef struct { uint32_t *v; size_t n, cap; } samples_t;
@@ -138,16 +141,17 @@ static void start(conn_t *c, uint64_t t) {
         drop(c);
     }
 }
-/* count lines that start with "data:"; remember "data: [DONE]" */
+/* count lines that start with "data:"; remember "data: [DONE]" and "event: message_stop" */
 static void scan(conn_t *c, const char *p, size_t n) {
     const char *e = p + n;
     c->body_bytes += n;
     if (!c->t_first && n) c->t_first = now_ns();
     if (!stream) return;
     while (p < e) {
-        if (c->line_pos < 12) {
-            while (p < e && c->line_pos < 12 && *p != '\n') c->line[c->line_pos++] = *p++;
-            if (c->line_pos == 12 || (p < e && *p == '\n')) {
+        if (c->line_pos < LINE) {
+            while (p < e && c->line_pos < LINE && *p != '\n') c->line[c->line_pos++] = *p++;
+            if (c->line_pos == LINE || (p < e && *p == '\n')) {
+                if (c->line_pos == LINE && !memcmp(c->line, "event: message_stop", LINE)) c->done_seen = 1;
                 if (c->line_pos >= 5 && !memcmp(c->line, "data:", 5)) {
                     int o = c->line[5] == ' ' ? 6 : 5;
                     if (c->line_pos >= o + 6 && !memcmp(c->line + o, "[DONE]", 6)) c->done_seen = 1;
@@ -159,7 +163,7 @@ static void scan(conn_t *c, const char *p, size_t n) {
                 if (p < e && *p == '\n') {
                     p++;
                     c->line_pos = 0;
-                } else c->line_pos = 13;
+                } else c->line_pos = LINE + 1;
                 continue;
             }
             return;

@@ -63,6 +63,46 @@ def test_amounts_never_pass_through_a_float(form: files.Format, amount: str) -> 
             "$.policies[0].available_time_ranges[0].start",
         ),
         (b"providers: [{code: p, backends: [{slug: b, base_url: ftp://x}]}]", "base_url"),
+        (b"providers: [{code: p, backends: [{slug: b, base_url: 'http://x:y'}]}]", "base_url"),
+        (b"providers: [{code: p, backends: [{slug: b, base_url: 'http://[x'}]}]", "base_url"),
+        (
+            b"models: [{slug: m, capabilities: {thinking: loudly}}]",
+            "capabilities.thinking: Invalid enum value 'loudly' - at `$.models[0]`",
+        ),
+        (
+            b"models: [{slug: m, backends: [{backend: b, capabilities: {affinity: 1}}]}]",
+            "capabilities.affinity: Expected `bool`, got `int` - at `$.models[0].backends[0]`",
+        ),
+        (
+            b"providers: [{code: p, backends: [{slug: b, capabilities: {prefix: up}}]}]",
+            "capabilities.prefix: Invalid enum value 'up' - at `$.providers[0].backends[0]`",
+        ),
+        (b"models: [{slug: m, forward: {rule: chance}}]", "forward.rule: Invalid value 'chance'"),
+        (b"models: [{slug: m, forward: {model: n}}]", "forward: Object missing required field"),
+        (b"models: [{slug: m, forward: {rule: all}}]", "forward: Object missing required field"),
+        (b"models: [{slug: m, forward: {rule: all, model: n, to: o}}]", "unknown field `to`"),
+        (b"models: [{slug: m, forward: {rule: keyword, keywords: []}}]", "forward.keywords: "),
+        (
+            b"models: [{slug: m, forward: {rule: keyword, keywords: [{pattern: '(', model: n}]}}]",
+            "forward.keywords[0]: '(' is not a regular expression",
+        ),
+        (
+            b"models: [{slug: m,forward: {rule: keyword, keywords: [{pattern: '[ ]', model: n}]}}]",
+            "forward.keywords[0]: '[ ]' is not a regular expression",
+        ),
+        (
+            b"models: [{slug: m, forward: {rule: keyword, keywords: [{pattern: ' ', model: n}]}}]",
+            "forward.keywords[0].pattern: ",
+        ),
+        (
+            b"models: [{slug: m, forward: {rule: length, at_least: 0, model: n}}]",
+            "forward.at_least: Expected `int` >= 1 - at `$.models[0]`",
+        ),
+        (
+            b"models: [{slug: m, fallback: {models: n}}]",
+            "fallback.models: Expected `array`, got `str` - at `$.models[0]`",
+        ),
+        (b"models: [{slug: m, fallback: {modle: n}}]", "fallback: Object contains unknown field"),
         (b"models: {slug: m}", "Expected `array`"),
         (b"[1, 2]", "Expected `object`"),
         (b"models: [", "not valid YAML"),
@@ -106,10 +146,19 @@ def test_a_price_finer_than_a_nano_is_rounded_up() -> None:
     assert prices.rows_from_usd({"input": Decimal("0.0000000001")}) == {("input", ""): 1}
 
 
-def test_the_example_of_the_guide_is_a_valid_file() -> None:
+def test_rules_may_be_empty_and_capabilities_of_others_are_let_through() -> None:
+    (model,) = files.decode(
+        b"models: [{slug: m, forward: {}, fallback: {}, capabilities: {colour: blue}}]", "yaml"
+    ).models
+
+    assert (model.forward, model.fallback, model.capabilities) == ({}, {}, {"colour": "blue"})
+
+
+def test_the_examples_of_the_guide_are_valid_files() -> None:
     guide = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
-    example = guide.partition("```yaml\n")[2].partition("```")[0]
+    examples = [part.partition("```")[0] for part in guide.split("```yaml\n")[1:]]
 
-    document = files.decode(example.encode(), "yaml")
+    documents = [files.decode(example.encode(), "yaml") for example in examples]
 
-    assert [model.slug for model in document.models] == ["gpt-4o-mini", "our-chat"]
+    assert [model.slug for model in documents[0].models] == ["gpt-4o-mini", "our-chat"]
+    assert all(document.models for document in documents)

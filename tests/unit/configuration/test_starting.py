@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 import pytest
+from msgspec import UNSET
 
-from gateway.configuration import starting
+from gateway.configuration import starting, vendors
 from gateway.configuration.problems import ConfigurationError
 from gateway.pricing import known
 from models import ModelType
@@ -59,7 +60,18 @@ def test_every_vendor_with_a_key_is_configured_and_the_first_is_shown() -> None:
 def test_a_base_url_replaces_the_vendors_own() -> None:
     plan = planned({"OPENAI_API_KEY": "a", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"})
 
-    assert plan.document.providers[0].backends[0].base_url == "http://127.0.0.1:9/v1"
+    backend = plan.document.providers[0].backends[0]
+    assert (backend.base_url, backend.capabilities) == ("http://127.0.0.1:9/v1", UNSET)
+
+
+def test_a_first_start_knows_a_vendor_as_its_row_does() -> None:
+    rows = {vendor.code: vendor for vendor in vendors.list_vendors()}
+    for start in starting.list_starts():
+        (provider,) = start.document.providers
+        row = rows[provider.code]
+        assert (provider.name, provider.adapter) == (row.name, row.adapter)
+        assert provider.auth_style == row.auth_style
+        assert (provider.backends[0].capabilities or {}) == row.capabilities
 
 
 def test_a_server_without_a_key_offers_the_model_that_is_named_for_nothing() -> None:

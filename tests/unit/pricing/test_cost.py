@@ -207,6 +207,15 @@ def test_unset_does_not_mean_free(dimension: str) -> None:
     assert isinstance(caught.value, ModelNotSellableError)
 
 
+def test_tokens_cost_nothing_where_only_the_call_is_sold() -> None:
+    prices = {("call", ""): 1_000_000}
+    assert pricing.cost([("input", "", 5), ("reasoning", "", 7), ("call", "", 1)], prices) == 1
+    with pytest.raises(pricing.UnpricedError):
+        pricing.cost([("image", "", 1)], prices)
+    with pytest.raises(pricing.UnpricedError):
+        pricing.cost([("input", "", 5)], {**prices, ("image", ""): 1})
+
+
 def test_the_call_is_counted_where_it_has_a_price() -> None:
     usage = [("input", "", 5)]
     assert pricing.add_call(usage, {("input", ""): 1}) == usage

@@ -96,6 +96,13 @@ def test_the_call_price_is_held_once_whatever_the_choices() -> None:
     assert pricing.upper_bound(10, 10, 7, prices) == 5
 
 
+def test_what_is_sold_by_the_call_alone_costs_the_same_however_long_it_is() -> None:
+    prices = {("call", ""): 5_000_000}
+    assert pricing.upper_bound(10, 0, 1, prices) == 5
+    assert pricing.affordable_output(5, 10, 1, prices) == pricing.UNBOUNDED_TOKENS
+    assert pricing.affordable_output(4, 10, 1, prices) == 0
+
+
 @pytest.mark.parametrize(
     ("type_", "prices", "sellable"),
     [
@@ -108,6 +115,8 @@ def test_the_call_price_is_held_once_whatever_the_choices() -> None:
         ("embedding", {("input", ""): 1}, True),
         ("embedding", {("output", ""): 1}, False),
         ("moderation", {("call", ""): 0}, True),
+        ("moderation", {("input", ""): 1}, True),
+        ("moderation", {("output", ""): 1}, False),
         ("image", {("image", "1024x1024"): 1}, True),
         ("image", {("character", ""): 1}, False),
         ("audio", {("minute", ""): 1}, True),

@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import InvalidRequestError
+from gateway.errors import InvalidRequestError, UpstreamError
 from gateway.protocols import openai_embeddings
+from gateway.protocols.exchange import Read, Wish
+
+
+def read(body: bytes, name: str) -> Read:
+    request = openai_embeddings.decode(b'{"model":"m","input":"x"}')
+    return request.exchange("openai", name).read(body)
 
 
 @pytest.mark.parametrize(
@@ -20,7 +26,8 @@ def test_text_is_estimated_and_numbers_are_tokens(given: object, tokens: int) ->
 
 def test_unknown_fields_pass_and_parameters_fill_what_is_missing() -> None:
     request = openai_embeddings.decode(b'{"model":"m","input":"x","new":{"a":1},"dimensions":3}')
-    body = json.loads(request.body("up", {"dimensions": 9, "truncate": True}, 100, "max_tokens"))
+    wish = Wish("up", {"dimensions": 9, "truncate": True}, 100)
+    body = json.loads(request.exchange("openai", "m").body(wish))
     assert body == {
         "model": "up",
         "input": "x",
@@ -49,16 +56,14 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], param: str) -> None:
 
 def test_an_answer_keeps_its_bytes_if_its_name_is_right() -> None:
     body = b'{"data":[{"embedding":[0.10]}], "model":"m","usage":{"prompt_tokens":5}}'
-    answer = openai_embeddings.read_answer(body, "m")
-    assert answer is not None
+    answer = read(body, "m")
     assert answer.body is body
     assert answer.usage == [("input", "", 5), ("output", "", 0)]
 
 
 def test_an_answer_under_another_name_gets_the_asked_one() -> None:
     body = b'{"data":[{"embedding":[0.10]}],"model":"up"}'
-    answer = openai_embeddings.read_answer(body, "m")
-    assert answer is not None
+    answer = read(body, "m")
     assert answer.body == b'{"data":[{"embedding":[0.10]}],"model":"m"}'
     assert answer.usage is None
 
@@ -67,4 +72,12 @@ def test_an_answer_under_another_name_gets_the_asked_one() -> None:
     "body", [b"", b"<html>", b"{}", b'{"data":[]}', b'{"data":[{}],"error":"No."}', b"\xff"]
 )
 def test_a_success_without_an_answer_is_none(body: bytes) -> None:
-    assert openai_embeddings.read_answer(body, "m") is None
+    with pytest.raises(UpstreamError):
+        read(body, "m")
+
+
+def test_there_is_nothing_to_convert() -> None:
+    request = openai_embeddings.decode(b'{"model":"m","input":"x"}')
+    assert request.call() is None
+    assert request.affinity() is None
+    assert [request.speaks(protocol) for protocol in ("openai", "anthropic")] == [True, False]

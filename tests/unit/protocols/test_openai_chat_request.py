@@ -32,6 +32,7 @@ from gateway.protocols.canonical import (
 )
 from gateway.protocols.openai_chat import encoding
 from gateway.protocols.openai_chat.request import decode
+from gateway.protocols.traits import Traits
 
 TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=20)
 WORD = st.text(alphabet="abcXYZ_-09", min_size=1, max_size=8)
@@ -142,9 +143,9 @@ CALLS = st.booleans().flatmap(
 
 @given(CALLS, st.sampled_from(["max_tokens", "max_completion_tokens"]))
 def test_a_call_that_was_written_is_read_back(
-    call: Call, output_limit: Literal["max_tokens", "max_completion_tokens"]
+    call: Call, output_field: Literal["max_tokens", "max_completion_tokens"]
 ) -> None:
-    traits = encoding.Traits(output_limit=output_limit, wants_reasoning_back=True)
+    traits = Traits(output_field=output_field, wants_reasoning_back=True)
     assert decode(encoding.encode(call, traits)) == call
 
 
@@ -347,8 +348,8 @@ def test_whatever_comes_in_is_read_or_refused(body: bytes) -> None:
         return
 
 
-def written(call: Call, traits: encoding.Traits | None = None) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(encoding.encode(call, traits or encoding.Traits()))
+def written(call: Call, traits: Traits | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(encoding.encode(call, traits or Traits()))
     return body
 
 
@@ -395,7 +396,7 @@ def test_an_assistant_without_text_has_a_content_of_null() -> None:
     }
     assert written(call)["messages"] == [plain]
     with_reasoning = {**plain, "reasoning_content": "hm"}
-    assert written(call, encoding.Traits(wants_reasoning_back=True))["messages"] == [with_reasoning]
+    assert written(call, Traits(wants_reasoning_back=True))["messages"] == [with_reasoning]
 
 
 def test_blocks_of_a_system_prompt_are_joined_and_of_an_assistant_are_not_torn() -> None:
@@ -453,5 +454,5 @@ def test_thinking_is_asked_for_the_way_the_model_knows(
     style: Literal["effort", "toggle", "flag", "fixed"],
     fields: dict[str, Any],
 ) -> None:
-    body = written(Call(model="m", messages=(), thinking=thinking), encoding.Traits(thinking=style))
+    body = written(Call(model="m", messages=(), thinking=thinking), Traits(thinking=style))
     assert body == {"model": "m", "messages": [], **fields}

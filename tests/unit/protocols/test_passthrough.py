@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequestError
+from gateway.protocols.exchange import Wish
 from gateway.protocols.openai_chat import passthrough
+from gateway.protocols.traits import Traits
 
 MESSAGES = [{"role": "user", "content": "hello"}]
 BODY: dict[str, Any] = {"model": "chat", "messages": MESSAGES}
@@ -32,7 +34,8 @@ def sent(
 ) -> dict[str, Any]:
     """What the vendor gets of a client's body."""
     request = passthrough.decode(json.dumps(body).encode())
-    found: dict[str, Any] = json.loads(request.body(upstream, parameters or {}, most, "max_tokens"))
+    wish = Wish(upstream, parameters or {}, most)
+    found: dict[str, Any] = json.loads(request.exchange("openai", "chat").body(wish))
     return found
 
 
@@ -46,7 +49,7 @@ def test_unknown_fields_go_on_untouched(unknown: dict[str, Any]) -> None:
 @given(UNKNOWN, st.booleans())
 def test_the_order_and_the_bytes_of_values_stay(unknown: dict[str, Any], ascii_only: bool) -> None:  # noqa: FBT001
     raw = json.dumps({**BODY, **unknown}, ensure_ascii=ascii_only, separators=(",", ":")).encode()
-    names = list(json.loads(passthrough.decode(raw).body("chat", {}, None, "max_tokens")))
+    names = list(json.loads(passthrough.decode(raw).body(Wish("chat"))))
     assert names == [*BODY, *unknown]
     for name, value in passthrough.decode(raw).fields.items():
         assert bytes(value) in raw, name
@@ -54,7 +57,7 @@ def test_the_order_and_the_bytes_of_values_stay(unknown: dict[str, Any], ascii_o
 
 def test_numbers_are_not_rewritten() -> None:
     raw = b'{"model":"chat","messages":[{"role":"user","content":"x"}],"seed":1e2,"top_p":1.10}'
-    assert b'"seed":1e2,"top_p":1.10' in passthrough.decode(raw).body("m", {}, None, "max_tokens")
+    assert b'"seed":1e2,"top_p":1.10' in passthrough.decode(raw).body(Wish("m"))
 
 
 def test_parameters_of_the_model_yield_to_those_of_the_client() -> None:
@@ -92,6 +95,12 @@ def test_no_limit_says_more_than_the_hold_pays(
     given_limits: dict[str, Any], most: int | None, expected: dict[str, Any]
 ) -> None:
     assert sent({**BODY, **given_limits}, most=most) == {**BODY, **expected}
+
+
+def test_a_limit_that_nobody_gave_goes_into_the_vendors_field() -> None:
+    wish = Wish("m", {}, 7, Traits(output_field="max_completion_tokens"))
+    sent_fields = json.loads(passthrough.decode(json.dumps(BODY).encode()).body(wish))
+    assert sent_fields == {**BODY, "model": "m", "max_completion_tokens": 7}
 
 
 def test_the_limit_of_the_models_parameters_is_clamped_too() -> None:
@@ -159,7 +168,7 @@ def test_any_fields_are_read_or_the_wrong_one_is_named(fields: dict[str, Any]) -
     request = passthrough.decode(body)
     assert request.choices >= 1
     assert request.max_output_tokens is None or request.max_output_tokens >= 1
-    json.loads(request.body("other", {}, 1, "max_tokens"))
+    json.loads(request.body(Wish("other", max_output_tokens=1)))
 
 
 def problem_of(body: bytes) -> InvalidRequestError | None:

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.errors import UpstreamError
 from gateway.protocols import sse
-from gateway.protocols.openai_chat.watch import Seen, Watcher, read_answer
+from gateway.protocols.exchange import Seen
+from gateway.protocols.openai_chat.watch import Watcher, read_answer
+from gateway.providers.classify import classify_event
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
 
@@ -109,7 +112,6 @@ def test_the_vendors_name_is_replaced_however_it_is_written(document: str) -> No
     assert sse.name_of(seen.event) == b"message"
     answer = json.loads(document) | {"choices": [{"message": {"content": "x"}}]}
     whole = read_answer(json.dumps(answer).encode(), "asked")
-    assert whole is not None
     assert json.loads(whole.body)["model"] == "asked"
 
 
@@ -148,13 +150,18 @@ def test_what_is_no_object_is_garbage(data: str) -> None:
 )
 def test_errors_are_seen_in_every_shape(event: bytes) -> None:
     seen = Watcher("up").see(event)
-    assert seen.error is not None
+    assert seen.problem is not None
+    assert seen.problem.message or seen.problem.code
+    assert seen.event == b""
     assert not seen.is_content
 
 
 def test_an_error_is_recorded_without_keys_and_without_odd_bytes() -> None:
     event = framed({"error": {"message": "key sk-abcdefghijkl at https://a.test/x \0"}})
-    reason = Watcher("up").see(event).reason
+    problem = Watcher("up").see(event).problem
+    assert problem is not None
+    reason = str(classify_event(problem, "").context["vendor"])
+    assert reason.startswith("key [key] at [address]")
     assert "sk-" not in reason
     assert "a.test" not in reason
     assert "\0" not in reason
@@ -169,7 +176,7 @@ def test_an_error_of_null_is_no_error() -> None:
     event = framed(chunk({"content": "x"}, error=None))
     assert Watcher("up").see(event).is_content
     body = {"model": "up", "error": None, "choices": [{"message": {"content": "x"}}]}
-    assert read_answer(json.dumps(body).encode(), "up") is not None
+    assert read_answer(json.dumps(body).encode(), "up").body == json.dumps(body).encode()
 
 
 @pytest.mark.parametrize(
@@ -193,8 +200,9 @@ def test_an_error_of_null_is_no_error() -> None:
         b'data: {"choices":[]}\n\n',
     ],
 )
-def test_what_is_no_answer_is_none(body: bytes) -> None:
-    assert read_answer(body, "asked") is None
+def test_what_is_no_answer_is_a_failure(body: bytes) -> None:
+    with pytest.raises(UpstreamError):
+        read_answer(body, "asked")
 
 
 def test_an_answer_without_usage_is_estimated_by_its_words() -> None:
@@ -202,6 +210,5 @@ def test_an_answer_without_usage_is_estimated_by_its_words() -> None:
     message = {"content": [{"type": "text", "text": "1234"}], "tool_calls": calls}
     body = {"model": "up", "choices": [{"message": message}, {"message": {"content": "12"}}]}
     answer = read_answer(json.dumps(body).encode(), "up")
-    assert answer is not None
     assert answer.usage is None
     assert answer.output_estimate == 3

@@ -27,6 +27,7 @@ from tests.upstream.faults import (
         ("u7", "completion_tokens", 7),
         ("p8", "prompt_tokens", 8),
         ("ca9", "cached_tokens", 9),
+        ("cw4", "cache_write_tokens", 4),
         ("e503", "status", 503),
         ("ra3", "retry_after", 3),
         ("k0", "reset_after", 0),

@@ -81,6 +81,26 @@ def test_limit_counts_reasoning_first() -> None:
     assert choose(Wish("hi", parse_spec("r3-n10"), limit=2)).tokens == 2
 
 
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [
+        ("", "<think>The user</think> tok00000 tok00001"),
+        ("<think>The", " user</think> tok00000 tok00001"),
+        ("<think>The user</think> tok00000", " tok00001"),
+        (" tok0", "0000 tok00001"),
+    ],
+)
+def test_a_thought_said_aloud_is_not_said_twice(prefix: str, said: str) -> None:
+    choice = choose(Wish("hi", parse_spec("n2-r2-think"), prefix=prefix))
+    assert (choice.text, choice.reasoning) == (said, ())
+
+
+def test_tags_cost_no_token() -> None:
+    assert choose(Wish("hi", parse_spec("n2-r2-think"))).tokens == 4
+    assert choose(Wish("hi", parse_spec("n2-r2-think"), limit=3)).text.endswith("</think> tok00000")
+    assert choose(Wish("hi", parse_spec("n2-think"))).tokens == 8 + 2
+
+
 def test_tool_calls_are_cut_at_the_limit() -> None:
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
     whole = choose(Wish("x", calls=("a", "b"), tools={"a": schema}))

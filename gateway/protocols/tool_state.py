@@ -1,0 +1,72 @@
+"""What a vendor must get back with a tool call and a client's dialect cannot carry.
+
+One vendor's thoughts are signed, another's tool calls hold a signature of their own; both
+refuse the result of a tool call that comes back without. What cannot travel through the
+client is kept by the id of the tool call.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from gateway.protocols.canonical import Call, Item, Json, Message, Reasoning, Role, ToolCall
+
+
+class ToolState(msgspec.Struct, array_like=True, frozen=True):
+    extra_content: Json | None = None
+    reasoning: tuple[Reasoning, ...] = ()
+
+
+_decoder = msgspec.msgpack.Decoder(ToolState)
+_encode = msgspec.msgpack.encode
+
+
+def of_items(items: Sequence[Item]) -> dict[str, bytes]:
+    """The states of an answer's tool calls, by their ids; only where there is any."""
+    signed = tuple(
+        item for item in items if isinstance(item, Reasoning) and (item.signature or item.redacted)
+    )
+    return {
+        item.id: _encode(ToolState(item.extra_content, signed))
+        for item in items
+        if isinstance(item, ToolCall) and (item.extra_content or signed)
+    }
+
+
+def ids_in(call: Call) -> list[str]:
+    """The tool calls of the history, whose states are to be looked up."""
+    return [item.id for message in call.messages for item in _calls(message)]
+
+
+def restored(call: Call, states: Mapping[str, bytes]) -> Call:
+    """The request with what was kept of its tool calls put back in its place."""
+    if not states:
+        return call
+    known = {id_: _decoder.decode(state) for id_, state in states.items()}
+    messages = tuple(
+        _restore(message, known) if message.role is Role.ASSISTANT else message
+        for message in call.messages
+    )
+    return msgspec.structs.replace(call, messages=messages)
+
+
+def _restore(message: Message, known: Mapping[str, ToolState]) -> Message:
+    states = [known[item.id] for item in _calls(message) if item.id in known]
+    if not states:
+        return message
+    items = tuple(_with_extra(item, known) for item in message.items)
+    is_signed = any(isinstance(item, Reasoning) and item.signature for item in items)
+    reasoning = next((state.reasoning for state in states if state.reasoning), ())
+    if reasoning and not is_signed:
+        items = (*reasoning, *(item for item in items if not isinstance(item, Reasoning)))
+    return msgspec.structs.replace(message, items=items)
+
+
+def _with_extra(item: Item, known: Mapping[str, ToolState]) -> Item:
+    if not isinstance(item, ToolCall) or item.extra_content is not None or item.id not in known:
+        return item
+    return msgspec.structs.replace(item, extra_content=known[item.id].extra_content)
+
+
+def _calls(message: Message) -> Iterable[ToolCall]:
+    return (item for item in message.items if isinstance(item, ToolCall))
