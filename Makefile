@@ -20,6 +20,7 @@ run: setup ## start everything on this machine (PORT=8080); Ctrl-C stops it
 
 test: dev ## all tests but the long fault matrix, on a real Postgres and Redis
 	@$(BIN)/python -m tests.servers.install
+	@$(BIN)/python -m tests.servers.node
 	@$(BIN)/python -m pytest -n auto -m 'not chaos' $(ARGS)
 
 check: dev ## format, lint, types, import contracts, architecture and unit tests

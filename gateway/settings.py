@@ -27,6 +27,8 @@ class ApiSettings(Section):
     keep_alive_seconds: float = 75
     # A client that stops reading would pin an upstream stream for ever.
     send_timeout_seconds: float = 30
+    # A stream that has nothing to say says so, for the sake of proxies that close silent ones.
+    stream_ping_seconds: float = 15
     # Addresses of proxies whose forwarding headers are believed (addresses or CIDR).
     trusted_proxies: tuple[str, ...] = ()
 

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from gateway.admission import Admission, Gate, get_allowance_base
 from gateway.admission.allowances import UNLIMITED
 from gateway.cache import connect_async, keys
-from gateway.catalog import Catalog
+from gateway.catalog import Catalog, Offer
 from gateway.catalog.queries import load_catalog
 from gateway.cli import output, route_text
 from gateway.cli.arguments import Prompt
@@ -20,6 +20,7 @@ from gateway.cli.installation import Installation, opened
 from gateway.cli.route_request import CHAT, Question, call_of
 from gateway.configuration import api_keys
 from gateway.configuration.problems import ConfigurationError
+from gateway.db import ReadSession
 from gateway.errors import UnavailableError
 from gateway.identity import Caller
 from gateway.identity.queries import find_caller
@@ -30,6 +31,7 @@ from gateway.relay.left_out import (
     LeftOut,
     find_price_version,
     is_disabled,
+    list_elsewhere,
     list_left_out,
     names_of_keys,
 )
@@ -101,7 +103,8 @@ def _explained(here: Installation, key: str, question: Question) -> Route:
             raise ConfigurationError(msg)
         available = _levels(caller, get_allowance_base(session, caller.user_id).available)
     told = asyncio.run(_told(here, question, caller, catalog, available))
-    offer = catalog.offers.get(told.model or "")
+    paid = catalog.offers.get(told.model or "")
+    served = catalog.offers.get(told.steps[-1].target) if told.steps else paid
     with here.database.snapshot() as session:
         names = names_of_keys(session, (option.provider_key_id for option in told.options))
         options = tuple(
@@ -112,12 +115,20 @@ def _explained(here: Installation, key: str, question: Question) -> Route:
             key=view.name,
             user=view.user,
             told=dataclasses.replace(told, options=options),
-            price_version=find_price_version(session, offer.price_version_id) if offer else None,
-            left_out=list_left_out(session, offer) if offer else [],
+            price_version=find_price_version(session, paid.price_version_id) if paid else None,
+            left_out=_left_out(session, told, served),
             addresses_are_limited=bool(caller.address_lists),
             when_redis_is_down=here.settings.admission.when_redis_is_down,
-            is_disabled=offer is None and is_disabled(session, question.model),
+            is_disabled=paid is None and is_disabled(session, question.model),
         )
+
+
+def _left_out(session: ReadSession, told: Explanation, served: Offer | None) -> list[LeftOut]:
+    if served is None:
+        return []
+    is_strict = told.is_region_strict and told.region
+    elsewhere = list_elsewhere(served, told.region) if is_strict else []
+    return [*elsewhere, *list_left_out(session, served)]
 
 
 def _levels(caller: Caller, available: Mapping[str, str]) -> dict[str, str]:

@@ -47,7 +47,7 @@ def lines_of(found: Route) -> Iterator[str]:
     yield from _reasons(told)
     if not told.is_health_known and told.options:
         does = "refuses" if found.when_redis_is_down == "refuse" else "serves without limits"
-        yield f"Redis cannot be asked: health is unknown, and the gateway {does} meanwhile."
+        yield f"Redis is away or empty: health is unknown, and the gateway {does} meanwhile."
     if found.addresses_are_limited:
         yield f"The key {found.key} may only be used from some addresses, which was not checked."
     if told.hold is not None:

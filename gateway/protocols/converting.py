@@ -56,7 +56,7 @@ class Converting:
         self._writer = writer
         self._shows_thoughts = shows_thoughts
         self._splice: Splice | None = None
-        self._started: Started | None = None
+        self._is_started = False
         self._items = 0
         # Of the item that is under way: its number, its place for the client, its kind.
         self._open: tuple[int, int, ItemKind] | None = None
@@ -68,7 +68,7 @@ class Converting:
     def go_on(self, position: Position, delivered: str | None) -> None:
         """Go on with what another has begun; see ``Exchange.resume``."""
         self._splice = Splice(position, delivered)
-        self._started = Started(position.id, "", position.created)
+        self._is_started = True
         self._items = position.next_index
         if position.open_index is not None and position.open_kind is not None:
             self._open = (position.open_index, position.open_index, position.open_kind)
@@ -101,10 +101,10 @@ class Converting:
 
     def position(self) -> Position | None:
         """Thoughts and text can be gone on with; a tool call or a second stream's end cannot."""
-        if self._calls or self.finished or self._started is None:
+        if self._calls or self.finished or not self._is_started:
             return None
         _, place, kind = self._open or (None, None, None)
-        return Position(self._started.id, self._started.created, self._items, place, kind)
+        return Position(self._writer.id, self._writer.created, self._items, place, kind)
 
     def tell(self, events: Sequence[Event]) -> Seen:
         """What these events mean, and how the client is told of them."""
@@ -124,8 +124,8 @@ class Converting:
     def _is_thought(self, event: Event) -> bool:
         return isinstance(event, _OF_THOUGHTS) and event.index in self._thoughts
 
-    def _start(self, event: Started, seen: Seen) -> None:
-        self._started = event
+    def _start(self, _event: Started, seen: Seen) -> None:
+        self._is_started = True
         seen.is_chunk = True
 
     def _begin(self, event: ItemStarted, _seen: Seen) -> None:

@@ -53,6 +53,7 @@ class Dialect:
     status: Callable[[GatewayError], int]
     render: Callable[[GatewayError, str | None], bytes]
     error_event: Callable[[GatewayError], bytes]
+    heartbeat: bytes  # tells a waiting client that its stream lives, and means nothing
 
 
 def openai_status(error: GatewayError) -> int:
@@ -88,8 +89,9 @@ def anthropic_error_event(error: GatewayError) -> bytes:
     return sse.frame(msgspec.json.encode(body), "error")
 
 
-OPENAI = Dialect("openai", openai_status, render_openai, openai_error_event)
-ANTHROPIC = Dialect("anthropic", anthropic_status, render_anthropic, anthropic_error_event)
+OPENAI = Dialect("openai", openai_status, render_openai, openai_error_event, sse.HEARTBEAT)
+_PING = sse.frame(b'{"type":"ping"}', "ping")
+ANTHROPIC = Dialect("anthropic", anthropic_status, render_anthropic, anthropic_error_event, _PING)
 
 
 def _openai_error(error: GatewayError) -> dict[str, str | None]:

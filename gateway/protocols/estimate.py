@@ -57,10 +57,13 @@ _part = msgspec.json.Decoder(_Part)
 def beginning(raw: bytes) -> bytes:
     """Of an array of messages what stays the same from the first call of a conversation on."""
     taken = []
-    for message in _raws.decode(raw)[:MOST_BEFORE_USER]:
-        taken.append(bytes(message))
-        if _role.decode(taken[-1]).role == "user":
-            break
+    try:
+        for message in _raws.decode(raw)[:MOST_BEFORE_USER]:
+            taken.append(bytes(message))
+            if _role.decode(taken[-1]).role == "user":
+                break
+    except (msgspec.DecodeError, RecursionError):
+        return raw
     return b"".join(taken)
 
 

@@ -162,6 +162,10 @@ class StreamReader(Protocol):
 
 
 class StreamWriter(Protocol):
+    # Under which the client knows the stream.
+    id: str
+    created: int | None
+
     def write(self, event: Event) -> bytes: ...
 
 

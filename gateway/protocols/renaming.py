@@ -1,5 +1,6 @@
 """Answers under the name that the client asked for: one member exchanged, the rest untouched."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,9 +38,14 @@ def renamed(document: bytes, model: str, asked: str, path: Sequence[str]) -> byt
         return document
     swap = _swap(document, model, asked)
     # A tool's arguments may hold the same words.
-    if swap is not None and document.count(swap[0]) == 1:
+    if swap is not None and len(_members(document, model)) == 1:
         return document.replace(*swap)
     return _rebuilt(document, asked, path)
+
+
+def _members(document: bytes, model: str) -> list[bytes]:
+    """Every ``"model": …`` of that value, however it is spaced and wherever it stands."""
+    return re.findall(rb'"model"\s*:\s*' + re.escape(msgspec.json.encode(model)), document)
 
 
 def _swap(document: bytes, model: str, asked: str) -> tuple[bytes, bytes] | None:

@@ -54,6 +54,8 @@ class Splice:
         self._next = position.next_index
         self._places: dict[int, int] = {}  # of items: the second stream's → the client's
         self._dropped: set[int] = set()
+        # Texts that have said nothing new: the client is not told of them before they do.
+        self._unheard: set[int] = set()
 
     def take(self, events: Sequence[Event]) -> list[Event]:
         taken: list[Event] = []
@@ -62,8 +64,15 @@ class Splice:
             if fitted is DIFFERENT:
                 return [*taken, DIFFERENT]
             if fitted is not None:
-                taken.append(fitted)
+                taken += self._announced(event, fitted)
         return taken
+
+    def _announced(self, event: Event, fitted: Event) -> list[Event]:
+        """The event, behind the beginning of its item if the client has not heard of that."""
+        if not isinstance(event, TextDelta) or event.index not in self._unheard:
+            return [fitted]
+        self._unheard.remove(event.index)
+        return [ItemStarted(self._place(event.index), ItemKind.TEXT), fitted]
 
     def _fit(self, event: Event) -> Event | None:
         is_behind = len(self._again) < len(self._delivered)
@@ -85,9 +94,12 @@ class Splice:
         """An item's event under the place that the item has for the client."""
         if not isinstance(event, _OF_AN_ITEM):
             return event
-        if event.index in self._dropped:
+        if event.index in self._dropped or self._is_unheard(event):
             return None
         return msgspec.structs.replace(event, index=self._place(event.index))
+
+    def _is_unheard(self, event: Event) -> bool:
+        return isinstance(event, ItemEnded) and event.index in self._unheard
 
     def _start(self, event: ItemStarted) -> Event | None:
         if event.kind is ItemKind.REASONING:
@@ -97,6 +109,9 @@ class Splice:
         if event.kind is position.open_kind and position.open_index is not None:
             self._places[event.index] = position.open_index
             self._position = msgspec.structs.replace(position, open_index=None)
+            return None
+        if event.kind is ItemKind.TEXT and len(self._again) < len(self._delivered):
+            self._unheard.add(event.index)
             return None
         return msgspec.structs.replace(event, index=self._place(event.index))
 

@@ -59,6 +59,16 @@ def _left_out(
             yield LeftOut(backend.slug, key.name, "the weight of the key is 0")
 
 
+def list_elsewhere(offer: Offer, region: str) -> list[LeftOut]:
+    """The backends that a strict region leaves out."""
+    regions = {target.backend_slug: target.region for target in offer.targets}
+    return [
+        LeftOut(slug, None, f"it is in {of or 'no region'}, and only {region} may answer")
+        for slug, of in regions.items()
+        if of != region
+    ]
+
+
 def names_of_keys(session: ReadSession, key_ids: Iterable[str | None]) -> dict[str | None, str]:
     """The names of provider keys by their ids."""
     wanted = [key_id for key_id in key_ids if key_id is not None]

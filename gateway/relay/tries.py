@@ -23,6 +23,9 @@ from gateway.relay.entry import has_more_room
 from gateway.routing import Candidate, Move, Situation, next_move
 from gateway.routing.order import LEAST_BUSY
 
+# The event loop's timers may fire a little early, and Redis would still say "not yet".
+CLOCK_SECONDS = 0.02
+
 T = TypeVar("T")
 
 
@@ -108,7 +111,7 @@ class Tries:
         reports, self._entry.reports = tuple(self._entry.reports), []
         if reports:
             await self.deps.admission.note(reports)
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds + CLOCK_SECONDS)
 
     async def _pick(self, candidates: list[Candidate]) -> Try | None:
         """Let admission pick the first that slots, cool-downs and breakers allow."""

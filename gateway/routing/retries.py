@@ -60,10 +60,10 @@ STOP = (Move.STOP, 0.0)
 def next_move(now: Situation, jitter: float) -> tuple[Move, float]:
     """The move and how many seconds to wait before it; ``jitter`` is from 0 to 1."""
     error = now.error
-    if error.blame is Blame.CALLER:
-        return _of_the_caller(now)
     if now.tries_left <= 0:
         return STOP
+    if error.blame is Blame.CALLER:
+        return _of_the_caller(now)
     if now.tries_left == 1 and now.has_fallbacks:
         return Move.FALLBACK, 0.0
     if isinstance(error, UpstreamRateLimitedError):
@@ -76,7 +76,8 @@ def _of_the_caller(now: Situation) -> tuple[Move, float]:
     if isinstance(now.error, UpstreamContextLengthError):
         return Move.LARGER, 0.0
     if isinstance(now.error, UpstreamContentPolicyError) and now.is_policy_retried:
-        return _elsewhere(now) if now.tries_left > 0 else STOP
+        is_last = now.tries_left == 1 and now.has_fallbacks
+        return (Move.FALLBACK, 0.0) if is_last else _elsewhere(now)
     return STOP
 
 

@@ -41,7 +41,7 @@ class Load:
     name: str
     knobs: str
     stream: bool
-    seconds: float | None = None
+    warmup_seconds: float = 1
 
 
 DIALECTS = {
@@ -54,7 +54,7 @@ PAIRS = (
     Pair("anthropic", "anthropic"),
     Pair("anthropic", "openai"),
 )
-SLOW = Load("pairs stream10ms-c32", "-c100-d10", stream=True, seconds=5)
+SLOW = Load("pairs stream10ms-c32", "-c100-d10", stream=True, warmup_seconds=1.5)
 FAST = Load("pairs stream-c32", "-c100", stream=True)
 PLAIN = Load("pairs json-c32", "", stream=False)
 LOADS = (SLOW, FAST, PLAIN)
@@ -84,8 +84,7 @@ def scenario(kind: Load, pair: Pair) -> Scenario:
         CONNECTIONS,
         DIALECTS[pair.upstream].model + kind.knobs,
         stream=kind.stream,
-        seconds=kind.seconds,
-        warmup_seconds=1.5,
+        warmup_seconds=kind.warmup_seconds,
         path=client.path,
         events=client.events if kind.stream else None,
     )

@@ -1,10 +1,7 @@
 """Plain calls to upstreams that misbehave: what the caller, the providers and the books see."""
 
-import http.server
 import json
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,7 @@ from tests.faults.resilience import (
     assert_sound,
     pair,
 )
+from tests.faults.scripted import Scripted, ScriptedUpstream
 from tests.stack import Stack
 from tests.stack.of_module import stack_of_module
 from tests.stack.processes import free_port
@@ -202,40 +200,22 @@ def test_what_the_caller_did_wrong_says_nothing_of_the_backend(stack: Stack, sta
     assert scene.counts() == [7, 0]
 
 
-@contextmanager
-def telltale() -> Generator[tuple[str, str]]:
-    """A server that refuses everything and says who it is: its address, and what it says."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            key = self.headers["authorization"].removeprefix("Bearer ")
-            slug = key.split("-")[1]
-            host = self.headers["host"]
-            said = f"top_k is unknown to {slug} with {key} at http://{host}/v1 ({host})"
-            body = json.dumps({"error": {"message": said, "type": "invalid_request_error"}})
-            self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(422)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Not to the terminal."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1", f"127.0.0.1:{server.server_port}"
-        server.shutdown()
+def say_who_we_are(headers: Mapping[str, str]) -> Scripted:
+    """A refusal that tells the key, the name and the address of who refuses."""
+    key, host = headers["authorization"].removeprefix("Bearer "), headers["host"]
+    said = f"top_k is unknown to {key.split('-')[1]} with {key} at http://{host}/v1 ({host})"
+    body = {"error": {"message": said, "type": "invalid_request_error"}}
+    return Scripted(json.dumps(body).encode(), "application/json", 422)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_vendors_message_tells_nothing_of_our_side(stack: Stack, dialect: str) -> None:
-    with telltale() as (url, host):
-        scene = pair(stack, "backend", Up("n5", base_url=url), Up("n7"))
+    with ScriptedUpstream(say_who_we_are) as upstream:
+        scene = pair(stack, "backend", Up("n5", base_url=f"{upstream.url}/v1"), Up("n7"))
         answer = scene.ask(dialect)
     scene.assert_free(answer, 400, "upstream_rejected")
     message = answer.error().message
     assert message.startswith("top_k is unknown to ")
-    private = (scene.slugs[0], scene.secret(0), host)
+    private = (scene.slugs[0], scene.secret(0), upstream.url.removeprefix("http://"))
     assert [word for word in private if word in message or word in str(answer.headers)] == []
     assert scene.counts() == [0, 0]

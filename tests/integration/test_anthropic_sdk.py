@@ -104,9 +104,7 @@ def test_raw_events_count_up_and_end_with_the_usage(
     client: anthropic.Anthropic, protocol: str
 ) -> None:
     model = f"{protocol}-chat"
-    events = list(
-        client.messages.create(model=model, max_tokens=100, messages=HELLO, stream=True)
-    )
+    events = list(client.messages.create(model=model, max_tokens=100, messages=HELLO, stream=True))
     words = [
         event.delta.text
         for event in events
@@ -295,7 +293,10 @@ def test_models_are_listed_in_the_sdks_own_form(stack: Stack, client: anthropic.
     assert {"openai-chat", "anthropic-chat"} <= set(listed)
     assert {model.type for model in listed.values()} == {"model"}
     found = client.models.retrieve("anthropic-chat")
-    assert (found.id, found.display_name) == ("anthropic-chat", listed["anthropic-chat"].display_name)
+    assert (found.id, found.display_name) == (
+        "anthropic-chat",
+        listed["anthropic-chat"].display_name,
+    )
     with stack.openai() as other:
         assert {model.id for model in other.models.list()} == set(listed)
     with open_anthropic(stack, add_caller(stack, "narrow", {"models": ["openai-chat"]})) as narrow:
@@ -307,14 +308,10 @@ def test_models_are_listed_in_the_sdks_own_form(stack: Stack, client: anthropic.
 @both
 async def test_the_async_client_is_served_too(stack: Stack, protocol: str) -> None:
     model = f"{protocol}-chat"
-    async with anthropic.AsyncAnthropic(
-        api_key=KEY, base_url=stack.url, max_retries=0
-    ) as client:
+    async with anthropic.AsyncAnthropic(api_key=KEY, base_url=stack.url, max_retries=0) as client:
         answer = await client.messages.create(model=model, max_tokens=100, messages=HELLO)
         assert text_of(answer) == ANSWER
-        async with client.messages.stream(
-            model=model, max_tokens=100, messages=HELLO
-        ) as stream:
+        async with client.messages.stream(model=model, max_tokens=100, messages=HELLO) as stream:
             assert "".join([text async for text in stream.text_stream]) == ANSWER
         counted = await client.messages.count_tokens(model=model, messages=HELLO)
         assert counted.input_tokens > 0

@@ -207,8 +207,8 @@ def test_thoughts_come_signed_before_the_answer(
     assert thought.thinking.startswith('The user wrote "hello"')
     assert thought.signature
     assert said.type == "text"
-    assert_answered_after_thoughts = talk.say("and now?", thinking=THINK)
-    assert [b.type for b in assert_answered_after_thoughts.content] == ["thinking", "text"]
+    again = talk.say("and now?", thinking=THINK)
+    assert [block.type for block in again.content] == ["thinking", "text"]
 
 
 @whole_or_streamed

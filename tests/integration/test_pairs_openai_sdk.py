@@ -34,9 +34,7 @@ FORMAT: Any = {
 @pytest.fixture(scope="module")
 def stack(sqlite_template: Path) -> Generator[Stack]:
     with stack_of_pairs(sqlite_template, {"chat": "sim-chat"}) as running:
-        add_pairs(
-            running, {"formatted": "sim-formatted"}, capabilities={"structured_output": True}
-        )
+        add_pairs(running, {"formatted": "sim-formatted"}, capabilities={"structured_output": True})
         yield running
 
 

@@ -201,6 +201,10 @@ def test_what_is_disabled_is_told(stack: Stack) -> None:
     assert named(found) == "half-on/k"
     [left] = found["left_out"]
     assert (left["backend"], left["reason"]) == ("half-off", "the backend is disabled")
+    stack.apply({"policies": [{"name": "default", "region": "mars", "region_strict": True}]})
+    reasons = [left["reason"] for left in route(stack, "half")["left_out"]]
+    stack.apply({"policies": [{"name": "default", "region": None, "region_strict": False}]})
+    assert reasons[0] == "it is in no region, and only mars may answer"
     stack.add_model("hidden", enabled=False)
     assert route(stack, "hidden")["is_disabled"]
 

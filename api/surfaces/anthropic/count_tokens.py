@@ -1,5 +1,7 @@
 """``POST /v1/messages/count_tokens``: free of charge, within the rates of the policy."""
 
+from typing import cast
+
 from sanic import Blueprint, HTTPResponse
 
 from api import answers
@@ -14,6 +16,6 @@ count_tokens = Blueprint("anthropic_count_tokens")
 
 @count_tokens.post("/messages/count_tokens")
 async def create(request: Request) -> HTTPResponse:
-    counted = counting.decode(request.body)
-    call = call_of(request, ANTHROPIC, "count_tokens", lambda _: counted)
-    return answers.plain(await call_counting(request.app.ctx.deps, call, counted.estimated()))
+    call = call_of(request, ANTHROPIC, "count_tokens", counting.decode)
+    estimate = cast("counting.CountRequest", call.request).estimated()
+    return answers.plain(await call_counting(request.app.ctx.deps, call, estimate))

@@ -33,7 +33,7 @@ _FORCED = frozenset({ToolMode.REQUIRED, ToolMode.NAMED})
 
 
 def encode(call: Call, traits: Traits = NO_TRAITS) -> bytes:
-    """The request's body; fields of other dialects that this one has no word for are left out."""
+    """The request's body; what other dialects call ``extras`` must not get here."""
     if call.choices > 1:
         raise InvalidRequestError("This model's provider gives one choice per request.", param="n")
     turns = conversation.write(call.messages)
@@ -58,7 +58,7 @@ def encode(call: Call, traits: Traits = NO_TRAITS) -> bytes:
         body["metadata"] = {"user_id": call.user}
     if call.stream:
         body["stream"] = True
-    return msgspec.json.encode(body)
+    return msgspec.json.encode(call.extras | body)
 
 
 def _max_tokens(call: Call, traits: Traits, thinking: Json) -> int:

@@ -8,6 +8,7 @@ import msgspec
 from gateway.protocols import sse
 from gateway.protocols.anthropic_messages import usage, wire
 from gateway.protocols.anthropic_messages.answer import read_finish, tool_call
+from gateway.protocols.anthropic_messages.framing import data_of
 from gateway.protocols.canonical import Json, UpstreamProblem
 from gateway.protocols.events import (
     ArgumentsDelta,
@@ -31,6 +32,7 @@ INTERRUPTED = Failed(
     UpstreamProblem("The stream ended before the answer was complete."), interrupted=True
 )
 _UNTOLD = UpstreamProblem("The provider reported an error.")
+_UNANNOUNCED = wire.Reply()
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _events = msgspec.json.Decoder(wire.StreamEvent)
@@ -70,17 +72,16 @@ class Reader:
     def read(self, event: bytes) -> list[Event]:
         if self._is_over:
             return []
-        data = sse.data_of(event)
+        data = data_of(event)
         if not data:
             return [Pinged()] if event.strip() and sse.is_comment_only(event) else []
-        name = sse.name_of(event)
         try:
             told = _events.decode(data)
         except _NOT_JSON:
-            return self._misread(name, data)
-        if told.error or told.type == "error" or (name == b"error" and not told.type):
+            return self._misread(sse.name_of(event), data)
+        kind = told.type or (sse.name_of(event) or b"").decode(errors="replace")
+        if told.error or kind == "error":
             return self._fail(Failed(_problem(data)))
-        kind = told.type or (name or b"").decode(errors="replace")
         take = self._TAKE.get(kind)
         return [] if take is None else take(self, told)
 
@@ -120,7 +121,7 @@ class Reader:
     def _open(self, told: wire.StreamEvent) -> list[Event]:
         said = told.content_block or wire.SaidBlock()
         place = self._next_place() if told.index is None else told.index
-        events = [*self._begin(wire.Reply()), *self._end_block(place)]
+        events = [*self._begin(_UNANNOUNCED), *self._end_block(place)]
         self._latest = place
         match said.type:
             case "tool_use":
@@ -160,7 +161,7 @@ class Reader:
     def _add(self, told: wire.StreamEvent) -> list[Event]:
         delta = told.delta or wire.Delta()
         place = self._latest if told.index is None else told.index
-        events = self._begin(wire.Reply())
+        events = self._begin(_UNANNOUNCED)
         if place not in self._blocks:
             events += self._open_unannounced(place, delta)
         block = self._blocks.get(place)
@@ -195,7 +196,7 @@ class Reader:
         delta = told.delta or wire.Delta()
         self._reason = delta.stop_reason or self._reason
         self._stop_sequence = delta.stop_sequence or self._stop_sequence
-        return [*self._begin(wire.Reply()), *self._count(told.usage)]
+        return [*self._begin(_UNANNOUNCED), *self._count(told.usage)]
 
     def _stop(self, _told: wire.StreamEvent) -> list[Event]:
         return self._finish() if self._is_started else self._fail(INTERRUPTED)

@@ -11,6 +11,7 @@ import msgspec
 from gateway.errors import UpstreamError
 from gateway.protocols import sse
 from gateway.protocols.anthropic_messages import usage as usage_codec
+from gateway.protocols.anthropic_messages.framing import data_of
 from gateway.protocols.canonical import Json, UpstreamProblem, Usage
 from gateway.protocols.estimate import text_tokens
 from gateway.protocols.events import ItemKind, Position
@@ -91,9 +92,10 @@ class Watcher:
         return {}
 
     def see(self, event: bytes) -> Seen:
-        data = sse.data_of(event)
+        data = data_of(event)
         if not data:
-            return Seen(event)
+            # A comment, or what a cut left of an event.
+            return Seen(event if sse.is_comment_only(event) else b"")
         try:
             decoded = _events.decode(data)
         except msgspec.ValidationError:

@@ -69,6 +69,9 @@ class Writer:
         input_tokens: int = 0,
         position: Position | None = None,
     ) -> None:
+        # Under which the client knows the stream.
+        self.id = position.id if position else ""
+        self.created: int | None = None
         self._model = model
         self._include_usage = include_usage
         self._input_tokens = input_tokens
@@ -116,8 +119,9 @@ class Writer:
         if self._is_started:
             return b""
         self._is_started = True
+        self.id, self.created = answer_id(event.id), event.created
         message: Json = {
-            "id": answer_id(event.id),
+            "id": self.id,
             "type": "message",
             "role": "assistant",
             "model": self._model,
@@ -195,10 +199,10 @@ class Writer:
 
     def _put(self, index: int, delta: bytes) -> bytes:
         block = self._get(index)
-        if block.place is None:
-            block.kept.append(delta)
-            return b""
-        return _delta(block.place, delta)
+        if block.place is not None:
+            return _delta(block.place, delta)
+        block.kept.append(delta)
+        return b""
 
     def _end(self, event: ItemEnded) -> bytes:
         self._get(event.index).ended = True

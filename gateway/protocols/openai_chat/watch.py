@@ -122,7 +122,8 @@ class Watcher:
     def see(self, event: bytes) -> Seen:
         data = sse.data_of(event)
         if not data:
-            return Seen(event)
+            # A comment, or what a cut left of an event.
+            return Seen(event if sse.is_comment_only(event) else b"")
         if data.startswith(b"[") and data.strip() == DONE:
             return Seen(DONE_EVENT, is_done=True)
         try:

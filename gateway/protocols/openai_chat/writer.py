@@ -47,6 +47,9 @@ class Writer:
         input_tokens: int = 0,  # noqa: ARG002 -- this dialect says it at the end only
         position: Position | None = None,
     ) -> None:
+        # Under which the client knows the stream.
+        self.id = ""
+        self.created: int | None = None
         self._model = model
         self._include_usage = include_usage
         self._head = self._before_delta = b""
@@ -62,17 +65,19 @@ class Writer:
 
     def _go_under(self, id_: str, created: int | None) -> None:
         """What every chunk begins with, and those that have a delta up to it."""
+        self.id = id_
+        self.created = created or clock.now_ms() // 1000
         head = {
-            "id": answer_id(id_),
+            "id": self.id,
             "object": "chat.completion.chunk",
-            "created": created or clock.now_ms() // 1000,
+            "created": self.created,
             "model": self._model,
         }
         self._head = b"data: " + _encode(head)[:-1]
         self._before_delta = self._head + b',"choices":[{"index":0,"delta":'
 
     def _start(self, event: Started) -> bytes:
-        self._go_under(event.id, event.created)
+        self._go_under(answer_id(event.id), event.created)
         return self._delta(b'{"role":"assistant","content":""}')
 
     def _text(self, event: TextDelta) -> bytes:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import InvalidRequestError
-from gateway.protocols.anthropic_messages import encode_request
-from gateway.protocols.openai_chat import decode_request
+from gateway.protocols.exchange import Wish
+from gateway.protocols.openai_chat import passthrough
 from gateway.protocols.traits import Traits
 
 Json = dict[str, Any]
@@ -40,7 +40,8 @@ def answered(id_: str, content: object = "r") -> Json:
 
 def convert(traits: Traits | None = None, **fields: object) -> Json:
     body = json.dumps({"model": "m", "messages": [USER], **fields}).encode()
-    converted: Json = json.loads(encode_request(decode_request(body), traits or Traits()))
+    wish = Wish("m", traits=traits or Traits())
+    converted: Json = json.loads(passthrough.decode(body).exchange("anthropic", "m").body(wish))
     return converted
 
 

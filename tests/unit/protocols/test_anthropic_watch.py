@@ -37,7 +37,7 @@ def end(index: int) -> bytes:
     return event("content_block_stop", index=index)
 
 
-def ending(reason: str | None = "end_turn", **usage: object) -> bytes:
+def ending(reason: str | None = "end_turn", **usage: int | None) -> bytes:
     return event("message_delta", delta={"stop_reason": reason}, usage=usage)
 
 
@@ -97,10 +97,8 @@ def test_the_name_is_exchanged_in_the_first_event_and_nowhere_else() -> None:
 
 def test_unknown_fields_and_events_go_on_byte_for_byte() -> None:
     strange = [
-        b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1",'
-        b'"model":"asked","new":[1.10,1e2]}}\n\n',
-        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":'
-        b'{"type":"citations_delta","citation":{"a": 1.0}}}\n\n',
+        b'data: {"type":"message_start","message":{"model":"asked","new":[1.10,1e2]}}\n\n',
+        b'data: {"type":"content_block_delta","index":0,"delta":{"citation":{"a": 1.0}}}\n\n',
         b'event: something_new\ndata: {"type":"something_new","x":[1]}\n\n',
         b"event: nothing\n: comment\ndata: {}\n\n",
         b'data: {"type":"content_block_start","index":"odd"}\n\n',
@@ -117,6 +115,12 @@ def test_cuts_anywhere_change_nothing(places: list[int]) -> None:
     parts = [stream[start:end] for start, end in itertools.pairwise(edges)]
     events = [one for part in parts for one in splitter.feed(part)]
     assert watched(*events)[1] == watched(*STREAM)[1]
+
+
+def used(watcher: Watcher, *events: bytes) -> dict[str, int]:
+    for one in events:
+        watcher.see(one)
+    return {name: quantity for name, _, quantity in watcher.usage or ()}
 
 
 @pytest.mark.parametrize(
@@ -154,13 +158,11 @@ def test_cuts_anywhere_change_nothing(places: list[int]) -> None:
     ],
 )
 def test_the_usage_of_both_ends_is_one(
-    first: dict[str, int], last: dict[str, object], expected: dict[str, int]
+    first: dict[str, int], last: dict[str, int | None], expected: dict[str, int]
 ) -> None:
     watcher, _ = watched(start(**first), begin(0, "text", text=""), delta(0, text="x"), end(0))
     assert watcher.usage is None, "what the beginning says of the output is not meant"
-    watcher.see(ending(**last))
-    watcher.see(STOP)
-    assert {name: quantity for name, _, quantity in watcher.usage or ()} == expected
+    assert used(watcher, ending("end_turn", **last), STOP) == expected
 
 
 def test_a_stream_without_its_last_event_is_complete() -> None:

@@ -41,6 +41,8 @@ def test_the_rest_of_a_document_stays_byte_for_byte(document: bytes, expected: b
         b'{"inner":{"model":"up"},"model":"up"}',
         b'{"model":"up","calls":[{"model":"up"}]}',
         b'{"model" : "up","calls":[{"model":"up"}]}',
+        b'{"model": "up","calls":[{"model":"up"}]}',
+        b'{"calls":[{"model": "up"}],"model":"up"}',
         b'{"m\\u006fdel":"up"}',
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import UpstreamError
 from gateway.protocols import sse
+from gateway.protocols.events import ItemKind, Position
 from gateway.protocols.exchange import Seen
 from gateway.protocols.openai_chat.watch import Watcher, read_answer
 from gateway.providers.classify import classify_event
@@ -131,6 +132,44 @@ def test_a_stream_is_finished_when_every_choice_is() -> None:
     assert watcher.finished
     watcher.see(framed(chunk(usage=USAGE)))  # some send the usage with an empty choice
     assert watcher.finished
+
+
+AT_TEXT = Position("c1", 7, 1, 0, ItemKind.TEXT)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], None),
+        ([chunk(choices=[], usage=USAGE)], None),
+        ([chunk({"role": "assistant"})], AT_TEXT),
+        ([chunk({"content": "a"}), chunk({"content": "b"})], AT_TEXT),
+        ([chunk({"reasoning_content": "Hm"}), chunk({"content": "a"})], AT_TEXT),
+        ([chunk({"content": "a"}), chunk({"content": "b"}, index=1)], None),
+        ([chunk({"tool_calls": [{"index": 0, "function": {"name": "f"}}]})], None),
+        ([chunk({"content": "a"}), chunk(finish="stop")], None),
+    ],
+)
+def test_where_a_stream_stands(events: list[dict[str, Any]], expected: Position | None) -> None:
+    watcher = Watcher("asked")
+    for event in events:
+        watcher.see(framed({**event, "created": 7}))
+    assert watcher.position() == expected
+
+
+def test_the_answers_text_is_told_apart_from_all_that_was_written() -> None:
+    seen = watch(Watcher("asked"), [framed(*STREAM)])
+    assert "".join(event.said for event in seen) == "Hello \r\n\n data: 🙂"
+    assert [event.is_tool for event in seen].count(True) == 2
+
+
+def test_bytes_that_are_over_are_an_end_only_if_everything_was_said() -> None:
+    watcher = Watcher("asked")
+    watcher.see(framed(chunk({"content": "a"})))
+    last = watcher.end()
+    assert (last.event, last.is_done, last.is_interrupted) == (b"", False, True)
+    watcher.see(framed(chunk(finish="stop")))
+    assert watcher.end() == Seen(b"data: [DONE]\n\n", is_done=True)
 
 
 @pytest.mark.parametrize("data", ["{", "nope", "[1]", '"text"', "1", "null", "<html>", "{}}"])

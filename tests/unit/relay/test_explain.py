@@ -115,6 +115,21 @@ def test_refusals_of_the_model_have_the_codes_of_the_call_path() -> None:
     assert code(told(catalog_of(sold()))) == "no_backend_available"
 
 
+def test_a_key_outside_its_hours_is_refused() -> None:
+    never = caller_of(policy={"time_ranges": (("00:00", "00:00"),)})
+    assert code(told(catalog_of(sold("a")), never)) == "outside_time_range"
+
+
+def test_a_strict_region_leaves_the_others_out() -> None:
+    east = offer_of(target_of("a", region="us"), target_of("b", region="eu"))
+    offer = dataclasses.replace(sold(), targets=east.targets)
+    policy = {"region": "eu", "region_strict": True}
+    found = told(catalog_of(offer), caller_of(policy=policy))
+    assert ([option.backend for option in found.options], found.region) == (["b"], "eu")
+    asked = told(catalog_of(offer), call=call_for(region="us"))
+    assert [(option.backend, option.tier) for option in asked.options] == [("a", 0), ("b", 1)]
+
+
 def test_the_policy_answers_with_its_default() -> None:
     caller = caller_of(model_lists=(frozenset(("small",)),), policy={"default_model": "small"})
     found = told(catalog_of(sold("a"), sold("b", slug="small")), caller)
