@@ -90,7 +90,7 @@ class Upstreams:
             try:
                 self._secrets[key.id] = self._open_secret(key.secret_sealed)
             except UnreadableSecretError:
-                _log.error("provider_key_unreadable", provider_key_id=key.id, name=key.name)
+                _log.error("provider_key_unreadable", provider_key_id=key.id)
                 self._secrets[key.id] = None
         return self._secrets[key.id]
 
@@ -122,7 +122,7 @@ def _keyless(
         slots=backend.max_concurrency,
         limits=backend.limits,
         priority=link.priority if link else 0,
-        traits=_traits(layers, model.slug, backend.slug),
+        traits=_traits(layers, model.id, backend.id),
     )
 
 
@@ -132,10 +132,12 @@ def _name_there(model: AIModel, link: BackendModel | None) -> str:
     return "" if is_pattern(model.slug) and is_pattern(name) else name
 
 
-def _traits(layers: Sequence[Mapping[str, object]], model: str, backend: str) -> Traits:
+def _traits(layers: Sequence[Mapping[str, object]], model_id: str, backend_id: str) -> Traits:
     """What an import refuses may still stand in a row: then it counts for nothing."""
     try:
         return traits_of(*layers)
     except msgspec.ValidationError as error:
-        _log.error("capabilities_unreadable", model=model, backend=backend, problem=str(error))
+        _log.error(
+            "capabilities_unreadable", model_id=model_id, backend_id=backend_id, problem=str(error)
+        )
         return NO_TRAITS

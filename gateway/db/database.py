@@ -145,6 +145,7 @@ def _postgres_engine(url: str, settings: DatabaseSettings, name: str) -> Engine:
         url,
         pool_size=settings.pool_size,
         max_overflow=0,
+        hide_parameters=True,  # they would stand in tracebacks
         pool_timeout=settings.statement_timeout_seconds,
         pool_pre_ping=True,
         connect_args={
@@ -163,6 +164,7 @@ def _sqlite_engine(url: str, settings: DatabaseSettings) -> Engine:
         url,
         pool_size=settings.pool_size,
         max_overflow=0,
+        hide_parameters=True,  # they would stand in tracebacks
         connect_args={"timeout": settings.busy_timeout_seconds, "check_same_thread": False},
     )
 

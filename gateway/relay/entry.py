@@ -68,7 +68,7 @@ async def _enter(deps: Deps, call: Call, caller: Caller, catalog: Catalog) -> En
     if not candidates:
         await deps.admission.check(check_of(caller, catalog))
         raise NoBackendError
-    candidates, output = fitting(deps, call, caller, candidates)
+    candidates, output = fitting(deps, call, output_limit_of(caller, offer), candidates)
     draft = Draft(deps, call, caller, offer, catalog.revision, candidates)
     try:
         return await draft.admit(output)
@@ -98,9 +98,14 @@ def plan_of(bearings: Bearings, call: Call, caller: Caller, catalog: Catalog, of
         read=request.call,
         region=call.region or caller.policy.region,
         is_region_strict=caller.policy.region_strict,
-        affinity=request.affinity() if offer.capabilities.get("affinity", True) else None,
+        affinity=affinity_of(call, offer),
     )
     return plan(bearings.router, catalog, wanted)
+
+
+def affinity_of(call: Call, offer: Offer) -> str | None:
+    """Names the conversation, where it should stay with one backend."""
+    return call.request.affinity() if offer.capabilities.get("affinity", True) else None
 
 
 def can_answer(bearings: Bearings, call: Call, candidate: Candidate) -> bool:
@@ -108,21 +113,27 @@ def can_answer(bearings: Bearings, call: Call, candidate: Candidate) -> bool:
     return call.request.speaks(bearings.providers[candidate.target.adapter].protocol)
 
 
+def output_limit_of(caller: Caller, offer: Offer) -> int | None:
+    return caller.policy.output_limit(offer.slug)
+
+
 def fitting(
-    bearings: Bearings, call: Call, caller: Caller, candidates: list[Candidate]
+    bearings: Bearings, call: Call, most: int | None, candidates: list[Candidate]
 ) -> tuple[list[Candidate], int]:
-    """The candidates that have room for the prompt, and the output tokens that are paid for."""
+    """The candidates that have room for the prompt, and the output tokens that are paid for.
+
+    ``most`` is what the policy allows for an answer.
+    """
     offer = candidates[0].offer
     if call.operation in WITHOUT_OUTPUT:
         return candidates, 0
-    bounds = [offer.max_output_tokens, caller.policy.output_limit(offer.slug)]
     wanted = call.request.max_output_tokens
     if wanted is None and offer.max_output_tokens is None:
         wanted = bearings.settings.admission.default_output_tokens
-    output = min(bound for bound in (wanted, *bounds) if bound is not None)
+    output = _least(wanted, offer.max_output_tokens, most)
     thinking = call.request.thinking_tokens
     if thinking >= output and _is_converted(bearings, call, candidates):
-        output += thinking
+        output = _least(output + thinking, most)
     window, prompt = offer.context_window, call.request.prompt_tokens
     if not window or prompt + output <= window:
         return candidates, output
@@ -132,6 +143,10 @@ def fitting(
             raise ContextLengthError
         return roomy, output
     return candidates, min(output, max(window - prompt, LEAST_OUTPUT_TOKENS))
+
+
+def _least(*bounds: int | None) -> int:
+    return min(bound for bound in bounds if bound is not None)
 
 
 def _is_converted(bearings: Bearings, call: Call, candidates: list[Candidate]) -> bool:

@@ -20,7 +20,16 @@ from gateway.pricing.cost import UNITS as PRICED_UNITS
 from gateway.relay.call import Call
 from gateway.relay.chances import Option, chances_of, is_usable, options_of
 from gateway.relay.draft import amount_of, choices_of, limits_of
-from gateway.relay.entry import Bearings, affordable, can_answer, fitting, offer_for, plan_of
+from gateway.relay.entry import (
+    Bearings,
+    affinity_of,
+    affordable,
+    can_answer,
+    fitting,
+    offer_for,
+    output_limit_of,
+    plan_of,
+)
 from gateway.relay.refusals import model_refusal_of, refusal_of
 from gateway.routing import Candidate, Plan
 from gateway.routing.forwarding import Step
@@ -106,10 +115,10 @@ async def explain(
         return dataclasses.replace(told, near_names=_near(call.request.model, catalog))
     planned = plan_of(bearings, call, caller, catalog, offer)
     candidates = [c for c in planned.candidates if can_answer(bearings, call, c)]
-    fit, output, misfit = _fitting(bearings, call, caller, candidates)
+    fit, output, misfit = _fitting(bearings, call, output_limit_of(caller, offer), candidates)
     hold, short = _hold(bearings, call, offer, output, known)
     options = await _options(planned, candidates, fit, known)
-    is_sticky = _is_sticky(call, offer)
+    is_sticky = affinity_of(call, offer) is not None
     options = chances_of(options, offer.load_balancing, is_sticky=is_sticky)
     meters = _meters(call, caller, offer, hold)
     refusals = (refusal, misfit, short, _beyond(meters), _unreachable(options, known))
@@ -141,18 +150,14 @@ def _near(name: str, catalog: Catalog) -> tuple[str, ...]:
     return tuple(difflib.get_close_matches(name, names, NEAR_NAMES, NEAR_ENOUGH))
 
 
-def _is_sticky(call: Call, offer: Offer) -> bool:
-    return bool(offer.capabilities.get("affinity", True)) and call.request.affinity() is not None
-
-
 def _fitting(
-    bearings: Bearings, call: Call, caller: Caller, candidates: list[Candidate]
+    bearings: Bearings, call: Call, most: int | None, candidates: list[Candidate]
 ) -> tuple[list[Candidate], int | None, GatewayError | None]:
     """Those with room for the prompt, the bound on the output, and what refuses the call."""
     if not candidates:
         return [], None, NoBackendError("No enabled backend with a key of ours serves this model.")
     try:
-        return *fitting(bearings, call, caller, candidates), None
+        return *fitting(bearings, call, most, candidates), None
     except ContextLengthError as error:
         return [], None, error
 

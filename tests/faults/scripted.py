@@ -48,7 +48,7 @@ class ScriptedUpstream:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(
@@ -64,7 +64,7 @@ class ScriptedUpstream:
 def openai_stream(*texts: str, is_whole: bool) -> Scripted:
     """A stream of these pieces; one that is not whole is cut off behind them."""
     chunks: list[Any] = [{"role": "assistant", "content": ""}, *({"content": t} for t in texts)]
-    events = [
+    events: list[dict[str, Any]] = [
         {"id": "chatcmpl-1", "model": "m", "choices": [{"index": 0, "delta": delta}]}
         for delta in chunks
     ]
@@ -79,15 +79,10 @@ def openai_stream(*texts: str, is_whole: bool) -> Scripted:
 def anthropic_stream(*texts: str, is_whole: bool) -> Scripted:
     """The same in the other dialect."""
     usage = {"input_tokens": 5, "output_tokens": len(texts)}
-    message: dict[str, Any] = {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "m",
-        "content": [],
-    }
+    message: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant"}
+    message |= {"model": "m", "content": [], "usage": usage}
     events: list[dict[str, Any]] = [
-        {"type": "message_start", "message": {**message, "usage": usage}},
+        {"type": "message_start", "message": message},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
     ]
     events += [

@@ -5,6 +5,7 @@ import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -46,7 +47,7 @@ class Traffic:
     def served_since(self, moment: float) -> list[Answer]:
         return [answer for when, answer in self.answers if when - answer.seconds > moment]
 
-    def __enter__(self) -> "Traffic":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -58,23 +59,22 @@ class Traffic:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize(("faults", "stream"), [("e503", False), ("hang", True), ("k2", True)])
+@pytest.mark.parametrize(("faults", "stream"), [("e503", False), ("hang", True), ("k1", True)])
 def test_after_a_few_failures_a_backend_is_left_alone(
     stack: Stack, faults: str, dialect: str, *, stream: bool
 ) -> None:
     scene = Scene(stack, Up(f"n5-{faults}"), Up("n5"), limits={"first_event_seconds": 0.2})
-    for number in range(12):
-        answer = scene.ask(dialect, stream=stream, api=number % PROCESSES)
-        assert answer.told().text == scene.text(1)
+    answers = [scene.ask(dialect, stream=stream, api=n % PROCESSES) for n in range(12)]
+    assert {answer.told().text for answer in answers} == {scene.text(1)}
     failed, served = scene.counts()
     assert (failed <= OPENS_AFTER, served) == (True, 12)
-    assert answer.headers["x-sluice-attempts"] == "1"
+    assert answers[-1].headers["x-sluice-attempts"] == "1"
 
 
 def test_a_backend_that_comes_back_is_found_by_single_probes(stack: Stack) -> None:
     limits = {"first_event_seconds": QUICK_SECONDS}
     scene = Scene(stack, Up("n5"), Up("n7"), limits=limits)
-    down, up = scene.upstreams
+    down = scene.upstreams[0]
     with Traffic(scene, stream=True) as traffic:
         stack.wait_for(lambda: len(traffic.answers) > 8)
         assert {answer.told().text for _, answer in traffic.answers} == {scene.text(0)}

@@ -267,3 +267,19 @@ def test_a_vendors_own_signature_of_a_call_comes_back_by_its_id(
     (said,) = [m for m in sent(stack)["body"]["messages"] if m["role"] == "assistant"]
     signatures = [call["extra_content"]["google"] for call in said["tool_calls"]]
     assert len({signature["thought_signature"] for signature in signatures}) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("openai-thinker", "anthropic-signed"), ("anthropic-signed", "openai-thinker")],
+)
+def test_a_conversation_moves_to_an_upstream_of_the_other_protocol(
+    stack: Stack, client: anthropic.Anthropic, first: str, second: str
+) -> None:
+    """As after a failover: what only looks like a signature is shown to no vendor."""
+    talk = Talk(client, first, stream=False)
+    called = talk.say(CALL_BOTH[0]["content"], thinking=THINK)
+    assert [block.type for block in called.content][0] == "thinking"
+    talk.model = second
+    assert_answered(talk.say(results_of(called), thinking=THINK))
+    assert "sluice-" not in str(sent(stack)["body"])

@@ -204,3 +204,18 @@ def test_thoughts_that_the_client_sends_back_are_not_doubled(
     assert_answered(talk.say(*results_of(first), reasoning_effort="low"))
     kinds = [block["type"] for block in sent(stack)["body"]["messages"][1]["content"]]
     assert kinds == ["thinking", "tool_use", "tool_use"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("openai-thinker", "anthropic-signed"), ("anthropic-signed", "openai-thinker")],
+)
+def test_a_conversation_moves_to_an_upstream_of_the_other_protocol(
+    client: openai.OpenAI, first: str, second: str
+) -> None:
+    """As after a failover: where there are no signed thoughts, none are asked for."""
+    talk = Talk(client, first, stream=False)
+    called = talk.say(*CALL_BOTH, reasoning_effort="low")
+    assert_both_called(called)
+    talk.model = second
+    assert_answered(talk.say(*results_of(called), reasoning_effort="low"))

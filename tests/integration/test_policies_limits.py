@@ -61,7 +61,7 @@ def test_requests_per_window(people: People) -> None:
     left = [person.ask().headers["x-ratelimit-remaining-requests"] for _ in range(2)]
     assert left == ["1", "0"]
     answer = person.is_refused(429, LIMITED)
-    assert 0 < int(answer.headers["retry-after"]) <= HOUR
+    assert 0 < int(answer.headers["retry-after"]) <= 2 * HOUR  # windows slide
     assert answer.headers["x-ratelimit-limit-requests"] == "2"
     assert answer.headers["x-ratelimit-remaining-requests"] == "0"
 
