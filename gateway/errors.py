@@ -54,6 +54,13 @@ class UnfetchableUrlError(InvalidRequestError):
     message = "A URL in the request cannot be fetched."
 
 
+class ThreadsUnsupportedError(InvalidRequestError):
+    """Conversations are not kept here; SDKs that would like it send everything then."""
+
+    code = "thread_unsupported_request"
+    message = "Message threads are not supported: send the whole conversation."
+
+
 class RequestTooLargeError(GatewayError):
     code = "request_too_large"
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE

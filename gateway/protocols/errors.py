@@ -6,7 +6,13 @@ from typing import Any
 
 import msgspec
 
-from gateway.errors import GatewayError, InvalidRequestError, NoBackendError, OverloadedError
+from gateway.errors import (
+    GatewayError,
+    InvalidRequestError,
+    NoBackendError,
+    OverloadedError,
+    ThreadsUnsupportedError,
+)
 from gateway.protocols import sse
 from gateway.protocols.canonical import UpstreamProblem
 from gateway.protocols.cleaning import clean
@@ -100,6 +106,10 @@ def _openai_error(error: GatewayError) -> dict[str, str | None]:
     return {"message": str(error), "type": error.kind, "param": error.param, "code": code}
 
 
-def _anthropic_error(error: GatewayError) -> dict[str, str]:
+def _anthropic_error(error: GatewayError) -> dict[str, Any]:
     kind = _ANTHROPIC_TYPES.get(anthropic_status(error), "api_error")
-    return {"type": kind, "message": str(error)}
+    body: dict[str, Any] = {"type": kind, "message": str(error)}
+    if isinstance(error, ThreadsUnsupportedError):
+        # By this the vendor's SDKs know to ask again without.
+        body["details"] = {"error_code": error.code}
+    return body

@@ -107,9 +107,11 @@ async def first_content(attempt: Try, source: Source, *, is_last: bool) -> list[
     while True:
         batch = await source.next()
         held += batch
+        if batch and not is_last:
+            # Words that came together with the break have not been sent: another may answer.
+            raise_if_broken(attempt, batch[-1])
         for seen in batch:
             raise_if_broken(attempt, seen)
-        for seen in batch:
             if seen.is_content or seen.is_finish or (is_last and seen.is_chunk):
                 return held
             if seen.is_done and not source.watcher.finished:

@@ -22,10 +22,13 @@ async def prepared(attempt: Try, wish: Wish) -> Wish:
     call = wish.call or attempt.entry.call.request.call()
     if call is None:
         return wish
+    given = call
     if traits.is_preset:
         call = preset(call, traits)
-    ready = await _with_states(attempt, await _with_media(attempt, wish, call))
-    return wish if ready is wish.call else dataclasses.replace(wish, call=ready)
+    call = await _with_states(attempt, await _with_media(attempt, wish, call))
+    if call is given and not is_converted:
+        return wish  # after all it goes as it is
+    return dataclasses.replace(wish, call=call)
 
 
 async def _with_states(attempt: Try, call: Call) -> Call:

@@ -4,11 +4,13 @@ import asyncio
 from contextlib import suppress
 from typing import Protocol
 
-from gateway import clock
+from gateway import clock, log
 from gateway.errors import UpstreamError, UpstreamInterruptedError, UpstreamTimeoutError
 from gateway.protocols import sse
 from gateway.protocols.exchange import Seen, Watcher
 from gateway.transport import UpstreamResponse
+
+_log = log.get(__name__)
 
 LAST_BYTES_SECONDS = 0.02
 # Everything is said; only usage or a terminator may follow, and not every server sends them.
@@ -88,6 +90,8 @@ class EventSource:
                 async with asyncio.timeout(LAST_BYTES_SECONDS):
                     await self._response.next_chunk()
         self._response.close()
+        if self.watcher.garbage:
+            _log.warning("stream_with_garbage", events=self.watcher.garbage)
 
 
 class WholeAnswer:

@@ -200,6 +200,7 @@ class Scene:
         assert books.record.charge_nanos == reported_nanos(usage)
         assert books.outcomes[-1] == "ok"
         assert "ok" not in books.outcomes[:-1]
+        assert not any(attempt.cost_nanos for attempt in books.attempts[:-1])
         return books
 
     def assert_free(self, answer: Answer, status: int, code: str | None) -> Books:

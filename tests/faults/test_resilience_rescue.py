@@ -101,13 +101,16 @@ def test_it_breaks_again_and_goes_on_again(stack: Stack, dialect: str) -> None:
     assert len(twice) > len(once)
 
 
-@pytest.mark.parametrize(("dialect", "protocol"), PAIRS)
-@pytest.mark.parametrize("sampling", [{"temperature": 0}, {"seed": 7}])
+@pytest.mark.parametrize(
+    ("dialect", "protocol", "sampling"),
+    [
+        *((*names, {"temperature": 0}) for names in PAIRS),
+        *(("openai", protocol, {"seed": 7}) for protocol in DIALECTS),
+    ],
+)
 def test_what_cannot_be_continued_is_written_again_and_aligned(
-    stack: Stack, sampling: dict[str, Any], dialect: str, protocol: str
+    stack: Stack, dialect: str, protocol: str, sampling: dict[str, Any]
 ) -> None:
-    if "seed" in sampling and dialect == "anthropic":
-        pytest.skip("this dialect has no seed")
     second = Up("n9-noprefix", protocol, capabilities=CONTINUES)
     scene = Scene(stack, Up(f"{PACED}-k6", protocol), second)
     answer = scene.ask(dialect, stream=True, **sampling)

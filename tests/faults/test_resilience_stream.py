@@ -96,6 +96,7 @@ def test_garbage_is_left_out_of_a_complete_stream(
     answer = scene.ask(dialect, stream=True)
     scene.assert_served(answer, 0, [1, 0])
     assert b"brok" not in answer.raw
+    stack.wait_for(lambda: "stream_with_garbage" in stack.apis[0].log.read_text())
 
 
 # Without its terminator; then what happens instead of the end: nothing, RST, silence.

@@ -279,7 +279,7 @@ def test_a_conversation_moves_to_an_upstream_of_the_other_protocol(
     """As after a failover: what only looks like a signature is shown to no vendor."""
     talk = Talk(client, first, stream=False)
     called = talk.say(CALL_BOTH[0]["content"], thinking=THINK)
-    assert [block.type for block in called.content][0] == "thinking"
+    assert called.content[0].type == "thinking"
     talk.model = second
     assert_answered(talk.say(results_of(called), thinking=THINK))
     assert "sluice-" not in str(sent(stack)["body"])

@@ -17,7 +17,6 @@ from tests.integration.sdk_models import (
     both,
     open_anthropic,
     stack_of_pairs,
-    whole_or_streamed,
 )
 from tests.stack import Stack
 from tests.stack.books import wait_for_settled
@@ -44,6 +43,10 @@ FAILURES: dict[str, tuple[str, str, int, str]] = {
     "garbled": ("badjson", "InternalServerError", 502, "upstream_error"),
     "silent": ("hang", "InternalServerError", 504, "upstream_timeout"),
 }
+# Before a stream begins a status says the same as before a whole answer: one of each kind will do.
+ASKED = [(name, False) for name in FAILURES] + [
+    (name, True) for name in ("invalid", "limited", "locked", "broken", "garbled", "silent")
+]
 ANTHROPIC_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -98,8 +101,7 @@ def stack(sqlite_template: Path) -> Generator[Stack]:
         yield running
 
 
-@whole_or_streamed
-@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize(("name", "stream"), ASKED)
 @with_either_sdk
 @both
 def test_a_failed_upstream_is_the_sdks_own_exception_and_costs_nothing(

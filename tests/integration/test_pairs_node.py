@@ -132,6 +132,13 @@ def test_parallel_calls_go_out_and_their_results_come_back(
 
 @with_either_sdk
 @both
+def test_the_sdk_runs_tools_by_itself(scripts: Scripts, sdk: str, protocol: str) -> None:
+    said = scripts.ask(sdk, protocol)["runner"]
+    assert said == 'The tool returned: "22 °C in demo city". Good.'
+
+
+@with_either_sdk
+@both
 def test_an_image_is_looked_at(scripts: Scripts, sdk: str, protocol: str) -> None:
     answers = scripts.ask(sdk, protocol)
     assert answers["image"]["text"] == ANSWER

@@ -2,6 +2,7 @@
 // The official `@anthropic-ai/sdk` package for Node, unmodified.
 
 const sdk = require("@anthropic-ai/sdk");
+const { betaTool } = require("@anthropic-ai/sdk/helpers/beta/json-schema");
 const { PNG, describe, drain, environment, model, parameters, run, tools } = require("./cases.cjs");
 
 const { baseURL } = environment;
@@ -70,6 +71,17 @@ run(sdk, {
   toolsStreamed: () => loop("chat", true),
   thinking: () => loop("thinker", false, { thinking }),
   thinkingStreamed: () => loop("thinker", true, { thinking }),
+  runner: async () => {
+    const run = ({ city }) => `22 °C in ${city}`;
+    const described = { name: tools[0], description: "what it is", inputSchema: parameters };
+    const final = await client.beta.messages.toolRunner({
+      model: model("chat"),
+      max_tokens: 500,
+      messages: [{ role: "user", content: "call:get_weather" }],
+      tools: [betaTool({ ...described, run })],
+    });
+    return textOf(final);
+  },
   image: async () => {
     const source = { type: "base64", media_type: "image/png", data: PNG };
     const content = [

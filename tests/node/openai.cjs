@@ -77,6 +77,16 @@ run(sdk, {
   toolsStreamed: () => loop("chat", true),
   thinking: () => loop("thinker", false, { reasoning_effort: "low" }),
   thinkingStreamed: () => loop("thinker", true, { reasoning_effort: "low" }),
+  runner: async () => {
+    const run = ({ city }) => `22 °C in ${city}`;
+    const described = { name: tools[0], description: "what it is", parameters };
+    const running = client.chat.completions.runTools({
+      model: model("chat"),
+      messages: [{ role: "user", content: "call:get_weather" }],
+      tools: [{ type: "function", function: { ...described, function: run, parse: JSON.parse } }],
+    });
+    return running.finalContent();
+  },
   image: async () => {
     const image = { type: "image_url", image_url: { url: `data:image/png;base64,${PNG}` } };
     const content = [image, { type: "text", text: "hello" }];

@@ -50,154 +50,73 @@ Broken streams (a JSON answer stops at half its body for k, c and q)
     errN       an error event after N events, then a clean end
     midfinish  a clean end of the HTTP body before the finish event; midfinishN after N events
     nodone     complete, but no terminator (``[DONE]``, ``message_stop``)
+Works: images, speech, transcriptions (made while the caller waits), videos, Midjourney tasks
+    A Midjourney prompt says suffixes as its last word: ``a red cat --sim:stuck-work200``; so may
+    the model in ``/mj/MODEL/submit``. Children of a task only inherit its pace. All that stands
+    before the first byte (tMS, eN, hang, refuse, .head) is before the vendor has accepted; what
+    breaks or spoils the answer (k, c, q, badjson, html, empty) is after it.
+    workMS     how long the work takes; else images and audio 0, videos and tasks 300
+    pollMS     the openai-poll-after-ms of videos, else 50
+    idem       the Idempotency-Key of a submit is honoured: same answer, no second work
+    cutaccept  accepted, but the submit is answered by RST before the first byte
+    banned     refused: Midjourney code 24, OpenAI 400 moderation_blocked
+    full       refused: code 23, 429
+    noaccount  refused: code 3, 503
+    invalid    refused: code 4, 400
+    waits      accepted with code 22
+    modal      accepted with code 21, waits for /submit/modal
+    stuck      50 % for ever (images and audio: no answer)
+    lost       accepted, then unknown: a video is 404, a task null
+    failP      fails when P % are done
+    oddstate   WARMING_UP in place of every state before the end
+    nocancel   a task does not let itself be cancelled
+    urlgone urlcut urlhang urltype urlhugeMIB
+               the result's address: 404, RST at half, silence at half, an HTML page, so many MiB
+    hooktwice hookmixed hooklate hooknever
+               callbacks: each twice; the last one first, when all is over; the last one only
+               after the task was fetched as finished; none
 Tests' own
     gateNAME   wait for ``POST /__control/gate/NAME/open`` before the first byte (``.head``);
                gateNAME.N after N events (0: headers are out), gateNAME.finish before the finish
                event, .usage before the usage event, .done before the terminator, .end after it.
-               A JSON answer knows .head, .0 (headers are out) and .end.
+               A JSON answer knows .head, .0 (headers are out) and .end. A work knows .accepted
+               (counted by the vendor, submit not answered) and .finish (only for good: not
+               finished while the gate is closed).
     xK         the failing suffixes hold for the first K requests to this very model name; can
                be glued to any suffix but gate (``e503x2``, ``k5x1``, ``hangx1``). Shape, pace and
                reported tokens stay.
 """
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-DEFAULT_REASONING = 8
-HUGE = 1_000_000_000
+from tests.upstream.behaviour import DEFAULT_REASONING, FLAGS, MACROS, NO_FAULT, NUMBERED, Fault
 
-NUMBERED = {
-    "n": "pieces",
-    "s": "piece_bytes",
-    "r": "reasoning",
-    "t": "first_byte_ms",
-    "h": "first_event_ms",
-    "d": "gap_ms",
-    "b": "batch",
-    "u": "completion_tokens",
-    "p": "prompt_tokens",
-    "ca": "cached_tokens",
-    "cw": "cache_write_tokens",
-    "e": "status",
-    "ra": "retry_after",
-    "k": "reset_after",
-    "c": "close_after",
-    "q": "quiet_after",
-    "j": "garbage_at",
-    "err": "error_after",
-    "midfinish": "end_after",
-    "x": "times",
-}
-HARMLESS_FLAGS = frozenset({"split", "crlf", "comment", "think", "interleave", "extra", "sigcheck"})
-FAILING_FLAGS = frozenset(
-    {
-        "nousage",
-        "ctx",
-        "policy",
-        "quota",
-        "noprefix",
-        "refuse",
-        "hang",
-        "badjson",
-        "html",
-        "empty",
-        "jsonstream",
-        "nodone",
-        "midfinish",
-    }
-)
-FLAGS = HARMLESS_FLAGS | FAILING_FLAGS
-MACROS: dict[str, dict[str, Any]] = {
-    "reasoning": {"reasoning": DEFAULT_REASONING},
-    "hugeusage": {"completion_tokens": HUGE, "prompt_tokens": HUGE},
-}
-FAILING_FIELDS = (
-    "status",
-    "retry_after",
-    "reset_after",
-    "close_after",
-    "quiet_after",
-    "garbage_at",
-    "error_after",
-    "end_after",
-    "times",
-)
+__all__ = [
+    "DEFAULT_REASONING",
+    "FLAGS",
+    "MACROS",
+    "NO_FAULT",
+    "NUMBERED",
+    "Fault",
+    "UnknownSuffixError",
+    "parse_model",
+    "parse_spec",
+    "parse_suffix",
+    "spoken_spec",
+]
+
+SPOKEN = "--sim:"
 
 _numbered = re.compile(r"([a-z]+)(\d{1,10})(?:x(\d{1,6}))?")
 _flag_times = re.compile(r"([a-z]+)x(\d{1,6})")
-_gate = re.compile(r"gate([A-Za-z0-9_]+)(?:\.(\d{1,6}|head|finish|usage|done|end))?")
+_gate = re.compile(r"gate([A-Za-z0-9_]+)(?:\.(\d{1,6}|head|finish|usage|done|end|accepted))?")
 
 
 class UnknownSuffixError(ValueError):
     """A suffix that is not in the table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One request's behaviour; ``None`` leaves the default alone."""
-
-    pieces: int | None = None
-    piece_bytes: int | None = None
-    reasoning: int | None = None
-    first_byte_ms: int | None = None
-    first_event_ms: int | None = None
-    gap_ms: int | None = None
-    batch: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens: int | None = None
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    status: int | None = None
-    retry_after: int | None = None
-    reset_after: int | None = None
-    close_after: int | None = None
-    quiet_after: int | None = None
-    garbage_at: int | None = None
-    error_after: int | None = None
-    end_after: int | None = None
-    times: int | None = None
-    flags: frozenset[str] = frozenset()
-    gates: tuple[tuple[str, str], ...] = ()
-
-    def describe(self) -> str:
-        numbers = [
-            f"{suffix}{value}"
-            for suffix, name in NUMBERED.items()
-            if (value := getattr(self, name)) is not None
-        ]
-        gates = [f"gate{name}.{place}" for name, place in self.gates]
-        return "-".join([*numbers, *sorted(self.flags), *gates])
-
-    @property
-    def stops_whole_body(self) -> bool:
-        """Whether there is something to do between headers and end of a plain body."""
-        return bool(self.first_event_ms or self.gates or self.breaks)
-
-    @property
-    def breaks(self) -> bool:
-        return (self.reset_after, self.close_after, self.quiet_after) != (None, None, None)
-
-    def breaks_at(self, count: int) -> bool:
-        return count in (self.reset_after, self.close_after, self.quiet_after)
-
-    def over(self, other: "Fault") -> "Fault":
-        """This fault where it says something, the other where it does not."""
-        said: dict[str, Any] = {
-            name: value for name in _numbers if (value := getattr(self, name)) is not None
-        }
-        both = replace(other, **said)
-        return replace(both, flags=self.flags | other.flags, gates=self.gates + other.gates)
-
-    def healed(self) -> "Fault":
-        calm: dict[str, Any] = dict.fromkeys(FAILING_FIELDS)
-        return replace(self, **calm, flags=self.flags & HARMLESS_FLAGS)
-
-
-_numbers = [field.name for field in fields(Fault) if field.name not in {"flags", "gates"}]
-
-NO_FAULT = Fault()
 
 
 def parse_suffix(suffix: str) -> Fault | None:
@@ -229,7 +148,7 @@ def _parse_numbered(suffix: str) -> Fault | None:
 def _build_numbered(name: str, number: int, times: int | None) -> Fault | None:
     if name not in NUMBERED or (name == "e" and not 300 <= number <= 599):
         return None
-    if name in {"b", "s", "j"} and number == 0:
+    if name in {"b", "s", "j", "urlhuge"} and number == 0:
         return None
     said: dict[str, Any] = {"times": times, NUMBERED[name]: number}
     return Fault(**said)
@@ -255,3 +174,9 @@ def parse_model(model: str) -> Fault:
     if "reason" in model and fault.reasoning is None:
         return replace(fault, reasoning=DEFAULT_REASONING)
     return fault
+
+
+def spoken_spec(prompt: str) -> str:
+    """The suffixes that a prompt says with its last word."""
+    words = prompt.split()
+    return words[-1].removeprefix(SPOKEN) if words and words[-1].startswith(SPOKEN) else ""

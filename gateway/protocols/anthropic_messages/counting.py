@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from gateway.errors import UpstreamError
-from gateway.protocols.anthropic_messages import passthrough
+from gateway.protocols.anthropic_messages import encode_request, passthrough, signatures
 from gateway.protocols.canonical import Call
 from gateway.protocols.events import Position
 from gateway.protocols.exchange import Exchange, Read, Seen, Watcher, Wish
@@ -18,6 +18,7 @@ class _Counted(msgspec.Struct):
 
 
 _counted = msgspec.json.Decoder(_Counted)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,13 @@ class CountExchange:
     can_ask: bool  # whether the upstream can count
 
     def body(self, wish: Wish) -> bytes:
-        return msgspec.json.encode({**self.request.light.fields, "model": wish.model})
+        light = self.request.light
+        if signatures.MARK not in light.raw:
+            return msgspec.json.encode({**light.fields, "model": wish.model})
+        # Our own signatures are nothing to a vendor.
+        fields = _fields.decode(encode_request(light.call()))
+        del fields["max_tokens"]
+        return msgspec.json.encode({**fields, "model": wish.model})
 
     def read(self, body: bytes) -> Read:
         try:

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from gateway.errors import ThreadsUnsupportedError
 from gateway.protocols import bodies, estimate
-from gateway.protocols.anthropic_messages import decode_count, watch
+from gateway.protocols.anthropic_messages import decode_count, signatures, watch
 from gateway.protocols.canonical import Call
 from gateway.protocols.codecs import ANTHROPIC, CODECS
 from gateway.protocols.conversion import Conversion
@@ -93,7 +94,8 @@ class PassThrough(Conversion):
         self._light = request
 
     def body(self, wish: Wish) -> bytes:
-        return self._light.body(wish) if wish.call is None else super().body(wish)
+        is_as_sent = wish.call is None and signatures.MARK not in self._light.raw
+        return self._light.body(wish) if is_as_sent else super().body(wish)
 
     def read(self, body: bytes) -> Read:
         return watch.read_answer(body, self._name)
@@ -106,6 +108,9 @@ def decode(body: bytes) -> MessagesRequest:
     """Read a request; raises InvalidRequestError naming the field."""
     known = bodies.read(_known, body)
     fields = bodies.read(_fields, body)
+    if bytes(fields.get("thread", b"null")) != b"null":
+        # Another key or backend would not know it, and nobody could say what it costs.
+        raise ThreadsUnsupportedError(param="thread")
     return MessagesRequest(
         model=known.model,
         stream=bool(known.stream),

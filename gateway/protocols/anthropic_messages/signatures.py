@@ -9,6 +9,8 @@ import hmac
 import re
 
 PREFIX = "sluice-"
+# A body that holds this may hold such a signature.
+MARK = b'"' + PREFIX.encode()
 
 # Not a secret: it only keeps these signatures apart from those of other uses of the hash.
 _CONTEXT = b"sluice thinking signature 1"
