@@ -6,6 +6,7 @@ client is kept by the id of the tool call.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -30,6 +31,13 @@ def of_items(items: Sequence[Item]) -> dict[str, bytes]:
         item.id: _encode(ToolState(item.extra_content, signed))
         for item in items
         if isinstance(item, ToolCall) and (item.extra_content or signed)
+    }
+
+
+def of_extras(extras: Mapping[str, Any]) -> dict[str, bytes]:
+    """The states of tool calls that a vendor added something to, by their ids."""
+    return {
+        id_: _encode(ToolState(extra)) for id_, extra in extras.items() if isinstance(extra, dict)
     }
 
 

@@ -15,6 +15,8 @@ class Traits(msgspec.Struct, frozen=True):
     thinking: Literal["effort", "toggle", "flag", "fixed"] = "effort"
     # Reasoning of earlier turns goes back in the history.
     wants_reasoning_back: bool = False
+    # Tool calls carry state that must come back with them, whatever the client drops.
+    tool_state: bool = False
     # Reasoning arrives as <think>…</think> at the start of the text.
     think_tags: bool = False
     # Reasoning is shown to clients that did not ask for it.
@@ -46,6 +48,11 @@ class Traits(msgspec.Struct, frozen=True):
     def is_preset(self) -> bool:
         """Whether requests are changed before they are sent."""
         return self.system_prompt is not None or not self.system_role
+
+    @property
+    def is_written_anew(self) -> bool:
+        """Whether a request of the same protocol may have to be written anew."""
+        return self.is_preset or self.inline_media or self.tool_state
 
 
 NO_TRAITS = Traits()

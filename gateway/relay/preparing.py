@@ -17,7 +17,7 @@ async def prepared(attempt: Try, wish: Wish) -> Wish:
     """
     traits = wish.traits
     is_converted = attempt.provider.protocol != attempt.entry.call.dialect.name
-    if not (is_converted or traits.inline_media or traits.is_preset or wish.call):
+    if not (is_converted or traits.is_written_anew or wish.call):
         return wish
     call = wish.call or attempt.entry.call.request.call()
     if call is None:

@@ -219,3 +219,32 @@ def test_a_conversation_moves_to_an_upstream_of_the_other_protocol(
     assert_both_called(called)
     talk.model = second
     assert_answered(talk.say(*results_of(called), reasoning_effort="low"))
+
+
+@whole_or_streamed
+def test_what_a_client_drops_of_a_vendors_tool_call_is_given_back_to_the_vendor(
+    stack: Stack, client: openai.OpenAI, *, stream: bool
+) -> None:
+    upstream = "sim-chat-extra-interleave"
+    stack.add_model("kept", upstream=upstream, capabilities={"tool_state": True})
+    messages: list[Any] = list(CALL_BOTH)
+    asked: dict[str, Any] = {"model": "kept", "tools": TOOLS, "messages": messages}
+    if stream:
+        # Tool calls are put together from their known parts alone, as many clients do.
+        with client.chat.completions.stream(**asked) as events:
+            events.until_done()
+            calls = events.get_final_completion().choices[0].message.tool_calls or []
+    else:
+        calls = client.chat.completions.create(**asked).choices[0].message.tool_calls or []
+    forgetful = [
+        {"id": c.id, "type": "function", "function": {"name": name, "arguments": arguments}}
+        for c in calls
+        for name, arguments in [(c.function.name, c.function.arguments)]
+    ]
+    messages.append({"role": "assistant", "content": None, "tool_calls": forgetful})
+    messages += [{"role": "tool", "tool_call_id": c.id, "content": "fine"} for c in calls]
+    answer = client.chat.completions.create(**asked)
+    assert answer.choices[0].finish_reason == "stop"
+    (said,) = [m for m in sent(stack)["body"]["messages"] if m["role"] == "assistant"]
+    signatures = {c["extra_content"]["google"]["thought_signature"] for c in said["tool_calls"]}
+    assert len(signatures) == 2

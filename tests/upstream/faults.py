@@ -55,8 +55,8 @@ Works: images, speech, transcriptions (made while the caller waits), videos, Mid
     the model in ``/mj/MODEL/submit``. Children of a task only inherit its pace. All that stands
     before the first byte (tMS, eN, hang, refuse, .head) is before the vendor has accepted; what
     breaks or spoils the answer (k, c, q, badjson, html, empty) is after it.
-    workMS     how long the work takes; else images and audio 0, videos and tasks 300
-    pollMS     the openai-poll-after-ms of videos, else 50
+    workN      how long the work takes, in ms; else images and audio 0, videos and tasks 300
+    pollN      the openai-poll-after-ms of videos, else 50
     idem       the Idempotency-Key of a submit is honoured: same answer, no second work
     cutaccept  accepted, but the submit is answered by RST before the first byte
     banned     refused: Midjourney code 24, OpenAI 400 moderation_blocked
@@ -67,11 +67,11 @@ Works: images, speech, transcriptions (made while the caller waits), videos, Mid
     modal      accepted with code 21, waits for /submit/modal
     stuck      50 % for ever (images and audio: no answer)
     lost       accepted, then unknown: a video is 404, a task null
-    failP      fails when P % are done
+    failN      fails when N % are done
     oddstate   WARMING_UP in place of every state before the end
     nocancel   a task does not let itself be cancelled
-    urlgone urlcut urlhang urltype urlhugeMIB
-               the result's address: 404, RST at half, silence at half, an HTML page, so many MiB
+    urlgone urlcut urlhang urltype urlhugeN
+               the result's address: 404, RST at half, silence at half, an HTML page, N MiB
     hooktwice hookmixed hooklate hooknever
                callbacks: each twice; the last one first, when all is over; the last one only
                after the task was fetched as finished; none

@@ -3,13 +3,13 @@
 The bytes themselves are relayed as they came; this only reads them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from gateway.errors import UpstreamError
-from gateway.protocols import openai_usage, sse
+from gateway.protocols import openai_usage, sse, tool_state
 from gateway.protocols.canonical import UpstreamProblem, Usage
 from gateway.protocols.estimate import text_tokens
 from gateway.protocols.events import ItemKind, Position
@@ -33,6 +33,8 @@ class _Function(msgspec.Struct, gc=False):
 
 class _ToolCall(msgspec.Struct, gc=False):
     function: _Function | None = None
+    id: str | None = None
+    extra_content: Any = None
 
 
 class _Said(msgspec.Struct, gc=False):
@@ -106,13 +108,14 @@ class Watcher:
         self._ended: set[int | None] = set()
         self._first = b""  # the first chunk's data
         self._has_calls = False
+        self._extras: dict[str, Any] = {}  # of tool calls, by their ids
         self.usage: Usage | None = None
         self.garbage = 0
 
     @property
     def states(self) -> Mapping[str, bytes]:
-        """What a vendor adds to its tool calls goes through its own dialect by itself."""
-        return {}
+        """What a vendor adds to its tool calls: many clients drop what they do not know."""
+        return tool_state.of_extras(self._extras)
 
     @property
     def finished(self) -> bool:
@@ -174,6 +177,7 @@ class Watcher:
                 besides += delta.besides()
                 if delta.tool_calls:
                     is_tool = self._has_calls = True
+                    self._extras |= _extras(delta.tool_calls)
             elif choice.text:
                 said += choice.text
             if choice.finish_reason is not None:
@@ -197,7 +201,17 @@ def read_answer(body: bytes, asked_model: str, *, is_chat: bool = True) -> Read:
     if chunk.model is not None:
         body = renamed(body, chunk.model, asked_model, PATH)
     usage = openai_usage.read(chunk.usage)
-    return Read(body, usage, 0 if usage else text_tokens("".join(map(_whole, choices))))
+    calls = [call for m in said if isinstance(m, _Said) for call in m.tool_calls or ()]
+    return Read(
+        body,
+        usage,
+        0 if usage else text_tokens("".join(map(_whole, choices))),
+        tool_state.of_extras(_extras(calls)),
+    )
+
+
+def _extras(calls: Iterable[_ToolCall]) -> dict[str, Any]:
+    return {call.id: call.extra_content for call in calls if call.id and call.extra_content}
 
 
 def _whole(choice: _Choice) -> str:

@@ -173,8 +173,14 @@ def test_signed_thoughts_of_a_stream_go_round_as_well() -> None:
     assert content[-1]["id"] == id_
 
 
-def test_what_passes_through_keeps_nothing_because_it_carries_all_itself() -> None:
-    assert exchange_of("openai", "openai").read(openai_answer(extra_content=EXTRA)).states == {}
+def test_what_passes_through_keeps_what_many_clients_drop() -> None:
+    kept = exchange_of("openai", "openai").read(openai_answer(extra_content=EXTRA)).states
+    converted = exchange_of("anthropic", "openai").read(openai_answer(extra_content=EXTRA)).states
+    assert kept == converted
+    assert exchange_of("openai", "openai").read(openai_answer()).states == {}
+
+
+def test_signed_thoughts_pass_through_by_themselves() -> None:
     watcher = exchange_of("anthropic", "anthropic").watch()
     watch(watcher, anthropic_stream([("thoughts", ["Hm."]), ("f", ["{}"])]))
     assert watcher.states == {}
