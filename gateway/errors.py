@@ -179,14 +179,12 @@ class UpstreamError(GatewayError):
         message: str | None = None,
         *,
         blame: Blame = Blame.BACKEND,
-        failover: bool = True,
         upstream_status: int | None = None,
         param: str | None = None,
         **context: object,
     ) -> None:
         super().__init__(message, param=param, **context)
         self.blame = blame
-        self.failover = failover
         self.upstream_status = upstream_status
 
 

@@ -6,7 +6,17 @@ from typing import Any
 
 import msgspec
 
+from gateway.errors import UpstreamError
 from gateway.protocols.canonical import UpstreamProblem
+
+
+class ReportedProblemError(UpstreamError):
+    """An error in a body whose status said that all was well."""
+
+    def __init__(self, problem: UpstreamProblem) -> None:
+        super().__init__()
+        self.problem = problem
+
 
 _TITLE = re.compile(r"<title[^>]*>\s*(.{1,200}?)\s*</title>", re.IGNORECASE | re.DOTALL)
 _LONGEST_TEXT = 2_000

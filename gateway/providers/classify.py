@@ -139,7 +139,6 @@ def _rejected(
     return kind(
         message,
         blame=Blame.CALLER,
-        failover=False,
         upstream_status=status,
         vendor_code=problem.code,
         param=problem.param,

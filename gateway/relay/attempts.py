@@ -6,7 +6,8 @@ from gateway.admission.events import AttemptRecord
 from gateway.catalog import Target
 from gateway.errors import Blame, UpstreamError, UpstreamRateLimitedError
 from gateway.protocols.canonical import UpstreamProblem
-from gateway.protocols.exchange import Exchange, Wish
+from gateway.protocols.exchange import Exchange, Read, Seen, Watcher, Wish
+from gateway.protocols.problems import ReportedProblemError
 from gateway.protocols.wire import UpstreamRequest
 from gateway.providers import Provider, private_names
 from gateway.relay.call import Entry
@@ -20,6 +21,8 @@ KEY_COOL_MS = 60_000
 MODEL_COOL_MS = 60_000
 RATE_COOL_MS = 1_000
 ERROR_BODY_BYTES = 64 * 1024
+# Outcomes of attempts that said nothing about their upstream.
+STOPPED, NOT_SENT = "cancelled", "not_sent"
 
 _log = log.get(__name__)
 
@@ -41,6 +44,7 @@ class Try:
         self.exchange: Exchange = entry.call.request.exchange(
             self.provider.protocol, candidate.name
         )
+        self.is_sent = False
         self._is_recorded = False
 
     @property
@@ -59,20 +63,35 @@ class Try:
         return Wish(
             candidate.target.upstream_model,
             candidate.offer.parameters,
-            self.entry.output_cap,
+            self._output_cap(),
             candidate.target.traits,
         )
 
+    def _output_cap(self) -> int | None:
+        """What the hold pays; a fallback model may have a tighter bound of its own."""
+        cap, own = self.entry.output_cap, self.candidate.offer.max_output_tokens
+        asked = self.entry.call.request.max_output_tokens if cap is None else cap
+        return own if own is not None and asked is not None and asked > own else cap
+
     def request(self, wish: Wish) -> UpstreamRequest:
-        call, forwards = self.entry.call, self.provider.forwards
-        headers = {name: value for name, value in call.headers.items() if name in forwards}
-        headers |= self.candidate.offer.headers
+        call = self.entry.call
+        headers = {**self._forwarded(), **self.candidate.offer.headers}
         return self.provider.build(call.operation, self.target, self.exchange.body(wish), headers)
+
+    def _forwarded(self) -> dict[str, str]:
+        """The client's own headers, where neither vendor nor operator says otherwise."""
+        given = self.entry.call.headers
+        if not given:
+            return {}
+        known = {name.lower() for name in self.target.headers}
+        return {n: v for n, v in given.items() if n in self.provider.forwards and n not in known}
 
     async def send(self, wish: Wish) -> UpstreamResponse:
         """Send and wait for a good status; raises what the adapter makes of a bad one."""
         limits = Limits(self.limit("connect_seconds"), self.first_answer_seconds())
-        response = await self.deps.transport.send(self.request(wish), limits)
+        request = self.request(wish)
+        self.is_sent = True
+        response = await self.deps.transport.send(request, limits)
         self.status = response.status
         if response.status < 300:
             return response
@@ -87,6 +106,20 @@ class Try:
             self.target.secret,
             private_names(self.target),
         )
+
+    def read(self, body: bytes) -> Read:
+        """A plain answer; raises UpstreamError, also for an error behind a good status."""
+        try:
+            return self.exchange.read(body)
+        except ReportedProblemError as error:
+            raise self.error_of(error.problem) from error
+
+    def replay(self, body: bytes) -> tuple[Watcher, list[Seen]]:
+        """A plain answer as the stream that was asked for; raises as ``read`` does."""
+        try:
+            return self.exchange.replay(body)
+        except ReportedProblemError as error:
+            raise self.error_of(error.problem) from error
 
     def error_of(self, problem: UpstreamProblem) -> UpstreamError:
         """What an error event of a stream means."""
@@ -117,6 +150,10 @@ class Try:
                 duration_ms=int((now - self.started) * 1000),
             )
         )
+
+    def stopped(self) -> None:
+        """The client has left; an upstream that was not asked yet costs him nothing."""
+        self.record(STOPPED if self.is_sent else NOT_SENT)
 
     def succeeded(self) -> None:
         self.record("ok")

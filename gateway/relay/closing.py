@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gateway import clock, log, money, pricing
 from gateway.admission.events import Settlement, Usage
 from gateway.errors import GatewayError
+from gateway.relay.attempts import STOPPED
 from gateway.relay.call import Entry
 from gateway.relay.deps import Deps
 from gateway.routing import Candidate
@@ -16,7 +17,6 @@ CHARGE, RELEASE = "charge", "release"
 REPORTED, ESTIMATED, NO_BASIS = "reported", "estimated", "none"
 SUCCEEDED, FAILED, CANCELLED, INTERRUPTED = "succeeded", "failed", "cancelled", "interrupted"
 CLIENT_LEFT = 499
-STOPPED = "cancelled"  # outcome of an attempt
 
 
 _log = log.get(__name__)
@@ -96,7 +96,9 @@ def _upstream_cost(entry: Entry, outcome: Outcome) -> int:
     if candidate is None or not outcome.usage:
         return 0
     prices = candidate.offer.prices or entry.offer.prices
-    return pricing.upstream_cost(outcome.usage, prices, candidate.target.cost_factor_millionths)
+    # What its model is not sold by costs us something, too, but nobody has said how much.
+    usage = [row for row in outcome.usage if _has_price(row, prices)]
+    return pricing.upstream_cost(usage, prices, candidate.target.cost_factor_millionths)
 
 
 def settle_failed(deps: Deps, entry: Entry, error: GatewayError) -> None:

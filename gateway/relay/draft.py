@@ -17,6 +17,8 @@ from gateway.routing.order import LEAST_BUSY
 EVENT_VERSION = 1
 # What costs nothing and counts against no quota, only against rates.
 FREE = frozenset(("count_tokens",))
+# It takes no slot, and nobody's probe.
+ANYWHERE = Choice("", "", "", 0, 1)
 COUNTED_BY_LENGTH = frozenset(("t", "n"))  # units of meters: tokens, nanos
 
 
@@ -60,7 +62,7 @@ class Draft:
             key=self.caller.api_key_id,
             amount=str(hold.held_nanos),
             meters=limits,
-            candidates=choices_of(self.candidates),
+            candidates=(ANYWHERE,) if self.call.operation in FREE else choices_of(self.candidates),
             least_busy=self.offer.load_balancing == LEAST_BUSY,
             lease_ms=self.deps.holds.lease_ms,
             info=encode(hold).decode(),

@@ -96,11 +96,18 @@ def plan_of(bearings: Bearings, call: Call, caller: Caller, catalog: Catalog, of
         offer=offer,
         name=request.model,
         read=request.call,
-        region=call.region or caller.policy.region,
+        region=region_of(call, caller),
         is_region_strict=caller.policy.region_strict,
         affinity=affinity_of(call, offer),
     )
     return plan(bearings.router, catalog, wanted)
+
+
+def region_of(call: Call, caller: Caller) -> str | None:
+    """The client's wish, unless the policy insists on a region of its own."""
+    policy = caller.policy
+    insists = policy.region_strict and policy.region
+    return policy.region if insists else call.region or policy.region
 
 
 def affinity_of(call: Call, offer: Offer) -> str | None:

@@ -29,6 +29,7 @@ from gateway.relay.entry import (
     offer_for,
     output_limit_of,
     plan_of,
+    region_of,
 )
 from gateway.relay.refusals import model_refusal_of, refusal_of
 from gateway.routing import Candidate, Plan
@@ -129,7 +130,7 @@ async def explain(
         is_substituted=asked_for is not offer,
         refusal=next((_told(error) for error in refusals if error is not None), None),
         steps=tuple(planned.steps),
-        region=call.region or caller.policy.region or bearings.settings.region,
+        region=region_of(call, caller) or bearings.settings.region,
         is_region_strict=caller.policy.region_strict,
         is_sticky=is_sticky,
         load_balancing=offer.load_balancing,

@@ -51,6 +51,7 @@ async def open_leg(attempt: Try, resumption: Resumption | None = None) -> Leg:
         if attempt.target.traits.stream_buffer == "full":
             first += await _rest(attempt, source, first)
         is_open = True
+        attempt.entry.fetched.clear()  # of no more use but to a rescue
     except TimeoutError as error:
         raise UpstreamTimeoutError from error
     finally:
@@ -97,7 +98,7 @@ async def _whole(
         raise UpstreamError("A stream was to go on, and the answer is none.")
     body = await response.read(attempt.deps.settings.upstream.max_answer_bytes)
     response.close()
-    watcher, events = attempt.exchange.replay(body)
+    watcher, events = attempt.replay(body)
     return WholeAnswer(events, watcher)
 
 

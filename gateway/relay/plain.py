@@ -62,22 +62,24 @@ def policy_of(entry: Entry) -> str:
 async def _finish(deps: Deps, entry: Entry) -> PlainAnswer:
     with closing.settled_if_it_fails(deps, entry):
         tries, answer = await run(deps, entry, _ask)
+        charge = closing.settle(deps, entry, _outcome(entry, answer, tries.current))
     if answer.states:
         deps.spawn(deps.tool_states.keep(entry.hold.user_id, answer.states))
-    usage = answer.usage or estimated(entry, answer.output_estimate)
+    return PlainAnswer(answer.body, entry, charge, tries.current)
+
+
+def _outcome(entry: Entry, answer: Read, candidate: Candidate) -> Outcome:
     has_left = entry.has_client_left
-    outcome = Outcome(
+    return Outcome(
         status=CANCELLED if has_left else SUCCEEDED,
         http_status=CLIENT_LEFT if has_left else 200,
-        usage=usage,
+        usage=answer.usage or estimated(entry, answer.output_estimate),
         basis=REPORTED if answer.usage is not None else ESTIMATED,
-        candidate=tries.current,
+        candidate=candidate,
         error_code="client_left" if has_left else None,
         first_byte_ms=elapsed_ms(entry),
         disconnect_policy=DRAIN if has_left else None,
     )
-    charge = closing.settle(deps, entry, outcome)
-    return PlainAnswer(answer.body, entry, charge, tries.current)
 
 
 async def _ask(attempt: Try) -> Read:
@@ -87,7 +89,7 @@ async def _ask(attempt: Try) -> Read:
             body = await fetch(attempt)
     except TimeoutError as error:
         raise UpstreamTimeoutError from error
-    answer = attempt.exchange.read(body)
+    answer = attempt.read(body)
     attempt.succeeded()
     return answer
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.errors import Blame, UpstreamError
+from gateway.errors import Blame, GatewayError, UpstreamError
 from gateway.protocols.canonical import Call, Message, Role, Text, text_of
 from gateway.protocols.estimate import text_tokens
 from gateway.protocols.events import Position
@@ -81,8 +81,13 @@ async def _open(attempt: Try, broken: Broken, way: str, name: str) -> Leg:
     try:
         return await open_leg(attempt, begin(attempt.wish(), broken))
     except asyncio.CancelledError:
-        attempt.record("cancelled")
+        attempt.stopped()
         raise
+    except UpstreamError:
+        raise
+    except GatewayError as error:
+        # It is our request that cannot be made: nobody's fault, and others may be asked.
+        raise UpstreamError(str(error), blame=Blame.CALLER) from error
 
 
 def _continued(wish: Wish, broken: Broken) -> Resumption:

@@ -9,6 +9,7 @@ import asyncio
 from contextlib import suppress
 from typing import Self
 
+from gateway import log
 from gateway.errors import (
     GatewayError,
     InvalidRequestError,
@@ -33,6 +34,8 @@ from gateway.relay.entry import enter
 from gateway.relay.legs import Leg, open_leg, raise_if_broken
 from gateway.relay.plain import DRAIN, elapsed_ms, estimated, policy_of
 from gateway.relay.tries import Tries, run
+
+_log = log.get(__name__)
 
 
 async def open_stream(deps: Deps, call: Call) -> "Stream":
@@ -93,6 +96,17 @@ class Stream:
         self._note_delivered()
         if self.entry.is_settled:
             raise StopAsyncIteration
+        try:
+            return await self._next_events()
+        except Exception:
+            # A bug: the client is told that the answer broke off, and pays what he has of it.
+            _log.exception("stream_failed", request_id=self.entry.call.reference)
+            if self.entry.is_settled:
+                raise
+            self._leg.attempt.record("failed")
+            return self._break_off()
+
+    async def _next_events(self) -> bytes:
         while True:
             try:
                 while (batch := await self._next_batch()) is not None:
@@ -176,7 +190,14 @@ class Stream:
     def _break_off(self) -> bytes:
         # A stream that never said a word is a failure like any other, and as free.
         usage, basis = self._so_far() if self._delivered else ([], closing.NO_BASIS)
-        self._settle(INTERRUPTED, 200, usage, basis, error_code="upstream_interrupted")
+        self._settle(
+            INTERRUPTED,
+            200,
+            usage,
+            basis,
+            policy=policy_of(self.entry),
+            error_code="upstream_interrupted",
+        )
         return self.entry.call.dialect.error_event(UpstreamInterruptedError())
 
     async def aclose(self) -> None:
@@ -186,7 +207,7 @@ class Stream:
         elif policy_of(self.entry) == DRAIN:
             self._deps.spawn(self._drain())
         else:
-            self._leg.attempt.record(closing.STOPPED)
+            self._leg.attempt.stopped()
             try:
                 self._settle_left()
             finally:

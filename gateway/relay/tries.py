@@ -9,13 +9,14 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gateway.admission import Pick
+from gateway.admission import GateClosedError, Pick
 from gateway.errors import (
     GatewayError,
+    InvalidRequestError,
     UpstreamError,
     UpstreamTimeoutError,
 )
-from gateway.relay.attempts import Try
+from gateway.relay.attempts import NOT_SENT, Try
 from gateway.relay.call import Entry
 from gateway.relay.deps import Deps
 from gateway.relay.draft import choices_of
@@ -81,6 +82,13 @@ class Tries:
         self._rest = [c for c in self._rest if c not in others]
         return await self.after(error) if others else None
 
+    async def besides(self) -> Try | None:
+        """Another kind of upstream, for a request that this kind cannot be asked."""
+        kind = _kind_of(self.current)
+        self._rest = [c for c in self._rest if _kind_of(c) != kind]
+        self._left += 1  # nothing was tried
+        return await self._pick(self._rest)
+
     def restrict(self, suits: Callable[[Candidate], bool]) -> None:
         """From here on only those are asked that suit."""
         self._rest = [c for c in self._rest if suits(c)]
@@ -128,6 +136,9 @@ class Tries:
         )
         try:
             index = await self.deps.admission.pick(pick)
+        except GateClosedError:
+            entry.reports = [*reports, *entry.reports]
+            return None
         except GatewayError:
             return None
         self._left -= 1
@@ -142,6 +153,10 @@ class Tries:
         return Try(self.deps, self._entry, candidate, has_alternative=has_alternative)
 
 
+def _kind_of(candidate: Candidate) -> tuple[str, bool]:
+    return candidate.target.adapter, candidate.target.traits.inline_media
+
+
 async def run(deps: Deps, entry: Entry, work: Callable[[Try], Awaitable[T]]) -> tuple[Tries, T]:
     """Run ``work`` against one candidate after the other; raises the last failure."""
     tries = Tries(deps, entry)
@@ -150,8 +165,15 @@ async def run(deps: Deps, entry: Entry, work: Callable[[Try], Awaitable[T]]) -> 
         try:
             return tries, await work(attempt)
         except asyncio.CancelledError:
-            attempt.record("cancelled")
+            attempt.stopped()
             raise
+        except InvalidRequestError as error:
+            # It cannot be said in this upstream's language, or brought to it.
+            attempt.record(NOT_SENT, str(error))
+            following = await tries.besides()
+            if following is None:
+                raise
+            attempt = following
         except UpstreamError as error:
             attempt.failed(error)
             following = await tries.after(error)

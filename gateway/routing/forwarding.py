@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from gateway.catalog import Catalog, Offer
+from gateway.errors import InvalidRequestError
 from gateway.protocols.canonical import Call, Text, ToolResult
 
 LONGEST_CHAIN = 8
@@ -48,13 +50,20 @@ def _target(rule: Mapping[str, Any], read: Callable[[], Call | None]) -> tuple[s
     """The name of the model, and why."""
     if rule["rule"] == "all":
         return rule["model"], "every request"
-    call = read()
+    call = _find_call(read)
     if call is None:
         return None
     if rule["rule"] == "length":
         length, least = content_bytes(call), rule["at_least"]
         return (rule["model"], f"{length} bytes, at least {least}") if length >= least else None
     return _by_keyword(rule["keywords"], last_text(call))
+
+
+def _find_call(read: Callable[[], Call | None]) -> Call | None:
+    """What we cannot read may still be understood upstream."""
+    with suppress(InvalidRequestError):
+        return read()
+    return None
 
 
 def _by_keyword(keywords: list[dict[str, str]], text: str) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ only tried after the others, for a short time.
 
 from gateway import clock
 
-FAILURES = 3
+FAILURES = 5
 DOWN_SECONDS = 5.0
 
 

@@ -56,7 +56,7 @@ Turn = Callable[[str, dict[str, int]], list[str]]
 class Router:
     def __init__(self, region: str) -> None:
         self._region = region
-        self._wheels: dict[str, SmoothWheel] = {}
+        self._wheels: dict[tuple[str, str], SmoothWheel] = {}
         self.health = LocalHealth()
 
     def order(
@@ -79,7 +79,7 @@ class Router:
             return []
         if len(targets) == 1:
             return [(0, targets[0])]
-        turn = self._turn if affinity is None else _claims(affinity)
+        turn = self._turns(wanted if is_strict else "") if affinity is None else _claims(affinity)
         ranks = {id(target): self._rank(target, wanted) for target in targets}
         ordered = sorted(self._by_backend(offer, targets, turn), key=lambda t: ranks[id(t)])
         tiers = {rank: tier for tier, rank in enumerate(sorted(set(ranks.values())))}
@@ -93,8 +93,13 @@ class Router:
             self.health.is_down(target.backend_id),
         )
 
-    def _turn(self, wheel: str, weights: dict[str, int]) -> list[str]:
-        return self._wheels.setdefault(wheel, SmoothWheel()).turn(weights)
+    def _turns(self, region: str) -> Turn:
+        """Those of one region take turns of their own."""
+
+        def turn(wheel: str, weights: dict[str, int]) -> list[str]:
+            return self._wheels.setdefault((wheel, region), SmoothWheel()).turn(weights)
+
+        return turn
 
     def _by_backend(self, offer: Offer, targets: Sequence[Target], turn: Turn) -> list[Target]:
         links = {link: list(group) for link, group in groupby(targets, lambda t: t.link_id)}

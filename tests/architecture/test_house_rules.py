@@ -25,6 +25,7 @@ MAY_CATCH_EVERYTHING = {
     "gateway/db/revisions.py:_announce_after_commit.send": "it is committed; the poll delivers it",
     "gateway/queue/publisher.py:Publisher._send": "every transport has its own exceptions",
     "gateway/queue/ticks.py:run_tick": "writes the failure down and raises it",
+    "gateway/relay/stream.py:Stream.__anext__": "the client is told that the answer broke off",
     "gateway/relay/closing.py:settled_if_it_fails": "gives the hold back and raises",
     "gateway/recovery/keeper.py:Keeper.run": "the next second is a new chance",
 }

@@ -160,6 +160,8 @@ def test_nothing_is_held_counted_or_sent(stack: Stack) -> None:
 
 def test_the_hold_is_the_one_that_a_call_takes(stack: Stack) -> None:
     stack.add_model("held", upstream="sim-chat-gateheld")
+    assert ask(stack, "chat")[0] == 200  # what is available is known from here on
+    stack.wait_for(lambda: stack.open_holds() == 0)
     told = route(stack, "held", "--max-tokens", "1000")["told"]
     before = stack.available_nanos()
     body = {"model": "held", "messages": MESSAGES, "max_tokens": 1000}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import UpstreamError, UpstreamInterruptedError, UpstreamTimeoutError
+from gateway.errors import Blame, UpstreamError, UpstreamInterruptedError, UpstreamTimeoutError
 from gateway.protocols.wire import UpstreamRequest
 from gateway.transport import Limits, Transport, UpstreamResponse
 from tests.stack.processes import free_port
@@ -64,7 +64,7 @@ async def test_nobody_listening_is_an_upstream_error(transport: Transport) -> No
         await transport.send(
             UpstreamRequest(f"http://127.0.0.1:{free_port()}/x", {}, b"{}"), PATIENT
         )
-    assert caught.value.failover
+    assert caught.value.blame is Blame.BACKEND
 
 
 async def test_a_silent_upstream_is_given_up(simulator: Simulator, transport: Transport) -> None:

@@ -57,6 +57,19 @@ class Simulator:
         """Without ``/v1``, which Anthropic's clients add themselves."""
         return f"{self.base_url}/anthropic"
 
+    @property
+    def midjourney_url(self) -> str:
+        return f"{self.base_url}/mj"
+
+    def works(self, **wanted: str) -> list[dict[str, Any]]:
+        """What was accepted, oldest first; by ``kind``, ``model``, ``key``, ``id``, ``state``."""
+        found: list[dict[str, Any]] = self._ask("GET", "/__control/works", params=wanted)
+        return found
+
+    def works_summary(self) -> dict[str, Any]:
+        """Per kind: ``works``, ``units``, ``submits`` and the number of each of the ``states``."""
+        return self._object("GET", "/__control/works/summary")
+
     def journal(
         self, since: int = 0, limit: int = 20_000, model: str | None = None
     ) -> list[dict[str, Any]]:
@@ -122,7 +135,7 @@ class Simulator:
         return self._object("POST", "/__control/gate", json={"name": name})
 
     def reset(self) -> None:
-        """Faults, gates, keys, counts and journal as after the start; sequence numbers go on."""
+        """As after the start: faults, gates, keys, works, counts, journal; only numbers go on."""
         self._ask("POST", "/__control/reset")
 
     def freeze(self) -> None:

@@ -9,10 +9,12 @@ from aiohttp import web
 
 from tests.upstream.faults import UnknownSuffixError, parse_spec
 from tests.upstream.gates import Gate
+from tests.upstream.works import summarize
 from tests.upstream.world import Rule, World
 
 LONGEST_WAIT_SECONDS = 60.0
 DEFAULT_PAGE = 1000
+CHOOSE_WORKS = {"kind", "model", "key", "id", "state"}
 
 Json = dict[str, Any]
 Result = tuple[int, object]
@@ -125,11 +127,26 @@ async def clear_journal(world: World, _request: web.BaseRequest, _body: Json, _n
     return 200, {"cleared": True}
 
 
+async def list_works(world: World, request: web.BaseRequest, _body: Json, _name: str) -> Result:
+    """What was accepted, oldest first; ``?kind=``, ``?model=``, ``?key=``, ``?id=`` choose."""
+    unknown = request.query.keys() - CHOOSE_WORKS
+    if unknown:
+        raise ValueError(f"unknown choices: {sorted(unknown)}")
+    return 200, list(world.works.snapshots(**dict(request.query)))
+
+
+async def sum_works(world: World, _request: web.BaseRequest, _body: Json, _name: str) -> Result:
+    """Per kind: how many works, their units, and how many of each state."""
+    return 200, summarize(world.works.snapshots())
+
+
 ROUTES: tuple[tuple[str, re.Pattern[str], Handler], ...] = (
     ("POST", re.compile("/__control/faults"), add_fault),
     ("GET", re.compile("/__control/faults"), list_faults),
     ("DELETE", re.compile("/__control/faults"), delete_faults),
     ("POST", re.compile("/__control/keys"), revoke_keys),
+    ("GET", re.compile("/__control/works"), list_works),
+    ("GET", re.compile("/__control/works/summary"), sum_works),
     ("POST", re.compile("/__control/reset"), reset),
     ("POST", re.compile("/__control/gate"), set_gate),
     ("POST", re.compile("/__control/gate/([A-Za-z0-9_]+)/open"), open_gate),

@@ -15,10 +15,10 @@ async def deliver(exchange: Exchange, reply: Reply, error: Event) -> web.StreamR
     entry.status, entry.usage = reply.status, reply.usage
     headers = {"Content-Type": reply.content_type, **reply.headers}
     if reply.events is not None:
-        entry.stream = True
+        entry.stream = not reply.is_raw
         response = web.StreamResponse(status=reply.status, headers=headers)
         events = sse.plan(reply.events, exchange.fault, error)
-        await EventWriter(exchange, response).run(events)
+        await EventWriter(exchange, response, is_raw=reply.is_raw).run(events)
         return response
     if exchange.fault.stops_whole_body:
         return await _deliver_slowly(exchange, reply, headers)
@@ -60,9 +60,12 @@ def _note_whole(exchange: Exchange, reply: Reply) -> None:
 
 
 class EventWriter:
-    """Writes one stream event by event."""
+    """Writes one stream event by event; a raw one has only the data of its events."""
 
-    def __init__(self, exchange: Exchange, response: web.StreamResponse) -> None:
+    def __init__(
+        self, exchange: Exchange, response: web.StreamResponse, *, is_raw: bool = False
+    ) -> None:
+        self.is_raw = is_raw
         self.exchange = exchange
         self.entry = exchange.entry
         self.fault = exchange.fault
@@ -118,7 +121,7 @@ class EventWriter:
     async def _flush(self) -> None:
         if not self.held:
             return
-        data = b"".join([sse.frame(event, self.fault) for event in self.held])
+        data = b"".join([self._frame(event) for event in self.held])
         parts = sse.fragments(data) if "split" in self.fault.flags else (data,)
         for part in parts:
             await self.response.write(part)
@@ -128,6 +131,9 @@ class EventWriter:
         for event in self.held:
             self._note(event)
         self.held.clear()
+
+    def _frame(self, event: Event) -> bytes:
+        return event.data if self.is_raw else sse.frame(event, self.fault)
 
     def _note(self, event: Event) -> None:
         entry = self.entry

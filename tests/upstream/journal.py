@@ -145,6 +145,11 @@ class Journal:
         entry.body = raw[: self.body_bytes].decode("utf-8", "replace")
         entry.body_truncated = len(raw) > self.body_bytes
 
+    def keep_form(self, entry: Entry, described: dict[str, Any]) -> None:
+        """A form without the bytes of its files."""
+        if self.body_bytes:
+            entry.body = described
+
     def admit(self, entry: Entry, model: str) -> None:
         """Count the request under its model, which is known from here on."""
         entry.model = model

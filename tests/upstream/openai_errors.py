@@ -97,6 +97,27 @@ BY_CAUSE = {
         "insufficient_quota",
         429,
     ),
+    "banned": Words(
+        (
+            "Your request was rejected by the safety system. If you believe this is an error, "
+            "contact us at help.openai.com."
+        ),
+        "image_generation_user_error",
+        None,
+        "moderation_blocked",
+        400,
+    ),
+    "full": Words(
+        "Too many works are queued for {model}. Please try again later.",
+        "requests",
+        None,
+        "rate_limit_exceeded",
+        429,
+    ),
+    "noaccount": Words(
+        "No capacity is available for {model}.", "service_unavailable_error", status=503
+    ),
+    "invalid": Words("Invalid value: 'prompt'.", "invalid_request_error", "prompt"),
     "noprefix": Words(
         (
             "The last message must have the role 'user' or 'tool': this model cannot "

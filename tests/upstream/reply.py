@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from tests.upstream.faults import Fault
+from tests.upstream.forms import Upload
+from tests.upstream.works import Order, Work, Works
 
 JSON = "application/json"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
@@ -41,6 +43,15 @@ class Call:
     fault: Fault
     path: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    # The simulator's own address as the caller knows it, for addresses of results.
+    base_url: str = ""
+    files: tuple[Upload, ...] = ()
+    works: Works = field(default_factory=Works)
+
+    def accept(self, order: Order) -> Work:
+        return self.works.accept(order, self.model, self.key, self.fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,13 @@ class Reply:
     pieces: int = 0
     # False for what has a good status and yet is none, such as an HTML page.
     is_answer: bool = True
+    # The events are the body's own bytes, sent piece by piece, and no event stream.
+    is_raw: bool = False
+    # What was accepted, and whether the answer waits until it is finished.
+    work: Work | None = None
+    awaits_work: bool = False
+    # In place of the request's own fault: results break as their work was told to.
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)

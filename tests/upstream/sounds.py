@@ -42,7 +42,7 @@ def speech_seconds(text: str) -> float:
     return len(text) * MS_PER_CHARACTER / 1000
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def speak(text: str, kind: str) -> bytes:
     seconds = speech_seconds(text)
     samples = round(seconds * RATE)
@@ -80,7 +80,8 @@ def measure_seconds(data: bytes) -> float:
 def _measure_wav(data: bytes) -> float:
     try:
         with wave.open(io.BytesIO(data)) as sound:
-            return sound.getnframes() / sound.getframerate()
+            frames: int = sound.getnframes()
+            return frames / int(sound.getframerate())
     except (wave.Error, EOFError, ZeroDivisionError) as error:
         raise UnreadableSoundError(str(error)) from error
 
@@ -103,6 +104,8 @@ def _second(pitch: int) -> bytes:
 def _aac_frame() -> bytes:
     """ADTS, AAC-LC, 24 kHz, mono."""
     length = 7 + len(AAC_SILENCE)
-    return bytes((0xFF, 0xF1, 0x58, 0x40 | length >> 11, length >> 3 & 0xFF)) + bytes(
-        ((length & 7) << 5 | 0x1F, 0xFC)
-    ) + AAC_SILENCE
+    return (
+        bytes((0xFF, 0xF1, 0x58, 0x40 | length >> 11, length >> 3 & 0xFF))
+        + bytes(((length & 7) << 5 | 0x1F, 0xFC))
+        + AAC_SILENCE
+    )

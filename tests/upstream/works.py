@@ -6,7 +6,7 @@ nothing but the time, its fault and what was done to it, so it is reckoned when 
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -29,9 +29,7 @@ class WorkState(StrEnum):
     DELETED = "deleted"
 
 
-FINAL = frozenset(
-    {WorkState.COMPLETED, WorkState.FAILED, WorkState.CANCELLED, WorkState.DELETED}
-)
+FINAL = frozenset({WorkState.COMPLETED, WorkState.FAILED, WorkState.CANCELLED, WorkState.DELETED})
 
 
 class Standing(NamedTuple):
@@ -214,6 +212,15 @@ class Works:
 
     def _is_held(self, work: Work) -> bool:
         gates = work.fault.gates
-        return any(
-            place == "finish" and not self.gates.get(name).is_open for name, place in gates
-        )
+        return any(place == "finish" and not self.gates.get(name).is_open for name, place in gates)
+
+
+def summarize(snapshots: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    kinds: dict[str, dict[str, Any]] = {}
+    for work in snapshots:
+        kind = kinds.setdefault(work["kind"], {"works": 0, "units": 0, "submits": 0, "states": {}})
+        kind["works"] += 1
+        kind["units"] += work["units"]
+        kind["submits"] += work["submits"]
+        kind["states"][work["state"]] = kind["states"].get(work["state"], 0) + 1
+    return kinds

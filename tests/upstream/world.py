@@ -4,9 +4,10 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.upstream.faults import Fault, parse_model
+from tests.upstream.faults import Fault, parse_model, parse_spec
 from tests.upstream.gates import Gates
 from tests.upstream.journal import Journal
+from tests.upstream.works import Works
 
 
 @dataclass(slots=True)
@@ -51,15 +52,21 @@ class World:
     revoked: set[str] = field(default_factory=set)
     seen: dict[str, int] = field(default_factory=dict)
     last_number: int = 0
+    works: Works = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.works = Works(self.gates)
 
     def add_rule(self, rule: Rule) -> None:
         self.last_number = rule.number
         # Newest first: a later rule overrides an earlier one that matches too.
         self.rules.insert(0, rule)
 
-    def find_fault(self, model: str, path: str, key: str | None) -> Fault:
+    def find_fault(self, model: str, path: str, key: str | None, spoken: str = "") -> Fault:
         """What holds for this request; counts it against limited faults."""
-        fault = self._by_name(model)
+        fault = self._limit(parse_model(model), model)
+        if spoken:
+            fault = self._limit(parse_spec(spoken), f"{model}:{spoken}").over(fault)
         for rule in self.rules:
             if rule.matches(model, path, key):
                 rule.used += 1
@@ -71,16 +78,16 @@ class World:
 
     def reset(self) -> None:
         self.journal.clear()
+        self.works.clear()
         self.gates.reset()
         self.rules.clear()
         self.revoked.clear()
         self.seen.clear()
 
-    def _by_name(self, model: str) -> Fault:
-        fault = parse_model(model)
+    def _limit(self, fault: Fault, name: str) -> Fault:
         if fault.times is None:
             return fault
-        self.seen[model] = self.seen.get(model, 0) + 1
-        if self.seen[model] > fault.times:
+        self.seen[name] = self.seen.get(name, 0) + 1
+        if self.seen[name] > fault.times:
             return fault.healed()
         return replace(fault, times=None)

@@ -82,9 +82,13 @@ local function pick(op)
   if not packed then return {'GONE'} end
   local hold = cmsgpack.unpack(packed)
   for _, report in ipairs(op.reports) do note(report) end
-  local index, probes, is_full = choose(op.candidates, op.least_busy)
-  if not index then return {'BUSY', whole(probes), is_full and 1 or 0} end
+  -- Our own slot may be the one that is missing.
   free_slot(hold[5])
+  local index, probes, is_full = choose(op.candidates, op.least_busy)
+  if not index then
+    if hold[5] ~= '' then redis.call('HINCRBY', SLOTS, hold[5], 1) end
+    return {'BUSY', whole(probes), is_full and 1 or 0}
+  end
   hold[5] = occupy(op.candidates[index], probes, op.least_busy)
   redis.call('HSET', holds_key(op.user), op.reference, cmsgpack.pack(hold))
   return {'OK', index - 1}

@@ -8,6 +8,7 @@ import pytest
 from gateway.catalog import Catalog
 from gateway.protocols.canonical import Call, Message, Role, Text
 from gateway.routing import Plan, Router, Wanted, plan
+from gateway.routing.health import FAILURES
 from gateway.routing.plan import MOST_FALLBACKS
 from tests.unit.routing.offers import catalog_of, offer_of, target_of
 
@@ -120,7 +121,7 @@ def test_a_backend_that_failed_here_comes_after_its_like_and_before_lesser_ones(
     offer = offer_of(
         target_of("down", priority=1), target_of("up", priority=1), target_of("lesser")
     )
-    for _ in range(3):
+    for _ in range(FAILURES):
         router.health.failed("down")
     found = made(catalog_of(offer), "m", router=router)
     assert backends(found) == [("up", 0), ("down", 1), ("lesser", 2)]

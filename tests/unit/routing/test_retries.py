@@ -42,7 +42,7 @@ def limited(seconds: float | None = None) -> UpstreamError:
 
 
 def callers(kind: type[UpstreamError]) -> UpstreamError:
-    return kind(blame=Blame.CALLER, failover=False, upstream_status=400)
+    return kind(blame=Blame.CALLER, upstream_status=400)
 
 
 def situation(error: UpstreamError, **fields: Any) -> Situation:  # noqa: ANN401

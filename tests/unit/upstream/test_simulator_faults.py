@@ -37,6 +37,10 @@ from tests.upstream.faults import (
         ("err2", "error_after", 2),
         ("midfinish3", "end_after", 3),
         ("x2", "times", 2),
+        ("work50", "work_ms", 50),
+        ("poll7", "poll_after_ms", 7),
+        ("fail40", "fail_at", 40),
+        ("urlhuge3", "result_mib", 3),
     ],
 )
 def test_numbered_suffix(suffix: str, field: str, value: int) -> None:
@@ -48,6 +52,11 @@ def test_numbered_suffix(suffix: str, field: str, value: int) -> None:
 def test_flag(flag: str) -> None:
     assert parse_model(f"demo-{flag}") == Fault(flags=frozenset({flag}))
     assert parse_model(f"demo-{flag}x2") == Fault(flags=frozenset({flag}), times=2)
+
+
+def test_a_healed_work_keeps_its_pace_and_its_idempotency() -> None:
+    fault = parse_spec("work5-idem-lost-fail40-urlgone-gateg.accepted")
+    assert fault.healed().describe() == "work5-idem-gateg.accepted"
 
 
 def test_suffixes_combine_in_any_order() -> None:
