@@ -67,6 +67,7 @@ class Grant:
     # what is left and when it resets (ms), per meter of the call
     remaining: list[list[bytes]]
     is_limited: bool
+    is_probe: bool = False  # a breaker is closed by how this turns out
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Admission:
         for _ in range(MAX_LOADS):
             reply = await self._ask(operation, on_orphan)
             if reply[0] == b"OK":
-                return Grant(reply[1], reply[2], bool(reply[3]))
+                return Grant(reply[1], reply[2], bool(reply[3]), bool(reply[4]))
             if reply[0] != b"COLD":
                 raise _refusal(reply, operation)
             await self._load(operation.user)
@@ -120,12 +121,12 @@ class Admission:
         if reply[0] != b"OK":
             raise _refusal(reply, None)
 
-    async def pick(self, operation: Pick) -> int:
-        """Choose another candidate under the same hold; raises NoBackendError."""
+    async def pick(self, operation: Pick) -> tuple[int, bool]:
+        """Choose another candidate under the same hold, perhaps a probe; raises NoBackendError."""
         reply: Any = await self._gate.ask(operation)
         if reply[0] != b"OK":
             raise _refusal(reply, None)
-        return int(reply[1])
+        return int(reply[1]), bool(reply[2])
 
     async def note(self, reports: tuple[Report, ...]) -> None:
         """Let other calls know at once; never waits, and a closed gate is no failure of ours."""

@@ -18,6 +18,10 @@ _REST = r"(?::\d{1,5})?(?:/[^\s\"'<>)\]},;]*)?"  # port and path
 _GROUPS = r"(?:[0-9a-f]{1,4}:)"
 _IPV6 = rf"{_GROUPS}{{4,7}}[0-9a-f]{{1,4}}|{_GROUPS}{{0,6}}:{_GROUPS}{{0,6}}[0-9a-f]{{1,4}}"
 
+# Where a name begins, once for all its parts: what is tried from each of them takes for ever.
+_HOST = r"(?<![\w-])(?<![\w-]\.)"
+_SERVICE = r"(?<![\w-])[-_]*(?:\d[a-z0-9]*[-_]+)*[a-z][a-z0-9]*(?:[-_]+[a-z0-9]+)+"
+
 # In this order: an address may hold a key, a key never holds an address.
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://[^\s\"'<>)\]}]+", re.IGNORECASE), _ADDRESS),
@@ -26,12 +30,12 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(?:AIza|AKIA|ASIA|eyJ|ya29\.)[\w.*-]{10,}"), _KEY),
     (re.compile(r"\b(?:org|proj|acct)[-_][\w*-]{5,}"), _NAME),
     (re.compile(r"(?<![\w-])[0-9a-fA-F]{32,}(?![\w-])"), _KEY),
-    (re.compile(rf"\b(?:[\w-]{{1,63}}\.)+(?:{_DOMAIN_ENDINGS})\b{_REST}", re.IGNORECASE), _ADDRESS),
+    (re.compile(rf"{_HOST}(?:[\w-]+\.)+(?:{_DOMAIN_ENDINGS})\b{_REST}", re.IGNORECASE), _ADDRESS),
     (re.compile(rf"\blocalhost\b{_REST}", re.IGNORECASE), _ADDRESS),
     (re.compile(rf"(?<![\w.])(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?![\w]|\.\d){_REST}"), _ADDRESS),
     (re.compile(rf"\[?(?<![\w:])(?:{_IPV6})(?![\w:])\]?{_REST}", re.IGNORECASE), _ADDRESS),
     (
-        re.compile(rf"\b[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+:\d{{2,5}}\b{_REST}", re.IGNORECASE),
+        re.compile(rf"{_SERVICE}:\d{{2,5}}\b{_REST}", re.IGNORECASE),
         _ADDRESS,
     ),
 )

@@ -189,6 +189,8 @@ class Codec:
     encode_request: Callable[[Call, Traits], bytes]
     decode_answer: Callable[[bytes], Answer]
     encode_answer: Callable[[Answer, str], bytes]
+    # Every field that bounds the output, of which a model's parameters must not hold another.
+    limit_fields: frozenset[str]
     # The request such that an upstream writes no more than so many tokens.
     bounded: Callable[[Call, int | None], Call]
     reader: Callable[[Traits], StreamReader]

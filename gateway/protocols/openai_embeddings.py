@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from gateway.errors import UpstreamError
 from gateway.protocols import bodies, openai_usage
 from gateway.protocols.estimate import text_tokens
 from gateway.protocols.exchange import Read, Wish
 from gateway.protocols.plain_exchange import PlainRequest
+from gateway.protocols.problems import NOT_JSON, no_answer
 
 
 class _Known(msgspec.Struct):
@@ -48,11 +48,11 @@ class EmbeddingsRequest(PlainRequest):
         try:
             answer = _answers.decode(body)
             if answer.error or not answer.data:
-                raise UpstreamError("The provider's answer holds no embeddings.")
+                raise no_answer(body, "The provider's answer holds no embeddings.")
             if answer.model not in {None, name}:
                 body = msgspec.json.encode({**_fields.decode(body), "model": name})
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise UpstreamError("The provider's answer could not be read.") from error
+        except NOT_JSON as error:
+            raise no_answer(body, "The provider's answer could not be read.") from error
         return Read(body, openai_usage.read(answer.usage))
 
 

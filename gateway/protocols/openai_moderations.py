@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from gateway.errors import UpstreamError
 from gateway.protocols import bodies, openai_usage
 from gateway.protocols.estimate import IMAGE_TOKENS, text_tokens
 from gateway.protocols.exchange import Read, Wish
 from gateway.protocols.plain_exchange import PlainRequest
+from gateway.protocols.problems import NOT_JSON, no_answer
 from gateway.protocols.renaming import renamed
 
 DEFAULT_MODEL = "omni-moderation-latest"
@@ -52,10 +52,10 @@ class ModerationsRequest(PlainRequest):
         """The answer under the name that was asked for; raises UpstreamError."""
         try:
             answer = _answers.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise UpstreamError("The provider's answer could not be read.") from error
+        except NOT_JSON as error:
+            raise no_answer(body, "The provider's answer could not be read.") from error
         if answer.error or not answer.results:
-            raise UpstreamError("The provider's answer holds no results.")
+            raise no_answer(body, "The provider's answer holds no results.")
         if answer.model is not None:
             body = renamed(body, answer.model, name, PATH)
         return Read(body, openai_usage.read(answer.usage))

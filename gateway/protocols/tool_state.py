@@ -18,8 +18,11 @@ class ToolState(msgspec.Struct, array_like=True, frozen=True):
     reasoning: tuple[Reasoning, ...] = ()
 
 
+MOST_CALLS = 200
+LONGEST_ID = 256
+LARGEST_STATE_BYTES = 64 * 1024
+
 _decoder = msgspec.msgpack.Decoder(ToolState)
-_encode = msgspec.msgpack.encode
 
 
 def of_items(items: Sequence[Item]) -> dict[str, bytes]:
@@ -27,23 +30,44 @@ def of_items(items: Sequence[Item]) -> dict[str, bytes]:
     signed = tuple(
         item for item in items if isinstance(item, Reasoning) and (item.signature or item.redacted)
     )
-    return {
-        item.id: _encode(ToolState(item.extra_content, signed))
+    return _kept(
+        (item.id, ToolState(item.extra_content, signed))
         for item in items
         if isinstance(item, ToolCall) and (item.extra_content or signed)
-    }
+    )
 
 
 def of_extras(extras: Mapping[str, Any]) -> dict[str, bytes]:
     """The states of tool calls that a vendor added something to, by their ids."""
-    return {
-        id_: _encode(ToolState(extra)) for id_, extra in extras.items() if isinstance(extra, dict)
-    }
+    return _kept(
+        (id_, ToolState(extra)) for id_, extra in extras.items() if isinstance(extra, dict)
+    )
+
+
+def _kept(states: Iterable[tuple[str, ToolState]]) -> dict[str, bytes]:
+    """What is worth its room: a vendor's own words decide how much of it there is."""
+    kept: dict[str, bytes] = {}
+    for id_, state in states:
+        encoded = _find_encoded(state) if len(id_) <= LONGEST_ID else None
+        if encoded is not None:
+            kept[id_] = encoded
+        if len(kept) == MOST_CALLS:
+            break
+    return kept
+
+
+def _find_encoded(state: ToolState) -> bytes | None:
+    try:
+        encoded = msgspec.msgpack.encode(state)
+    except (OverflowError, ValueError, RecursionError):
+        return None  # JSON knows larger numbers
+    return encoded if len(encoded) <= LARGEST_STATE_BYTES else None
 
 
 def ids_in(call: Call) -> list[str]:
-    """The tool calls of the history, whose states are to be looked up."""
-    return [item.id for message in call.messages for item in _calls(message)]
+    """The latest tool calls of the history, whose states are to be looked up."""
+    ids = (item.id for message in call.messages for item in _calls(message))
+    return [id_ for id_ in ids if len(id_) <= LONGEST_ID][-MOST_CALLS:]
 
 
 def restored(call: Call, states: Mapping[str, bytes]) -> Call:

@@ -44,6 +44,7 @@ class Try:
         self.exchange: Exchange = entry.call.request.exchange(
             self.provider.protocol, candidate.name
         )
+        self.is_probe = False
         self.is_sent = False
         self._is_recorded = False
 
@@ -158,9 +159,16 @@ class Try:
     def succeeded(self) -> None:
         self.record("ok")
         self.deps.router.health.succeeded(self.target.backend_id)
+        self.entry.reports += self._good_reports()
+
+    async def answers(self) -> None:
+        """It speaks: what waits for this probe need not wait for the end of a long stream."""
+        await self.deps.admission.note(tuple(self._good_reports()))
+
+    def _good_reports(self) -> list[Report]:
         target = self.target
         ids = (target.link_id, target.backend_id, target.provider_key_id or "")
-        self.entry.reports += [Report(id_, "ok") for id_ in ids if id_]
+        return [Report(id_, "ok") for id_ in ids if id_]
 
     def failed(self, error: UpstreamError) -> None:
         if self._is_recorded:

@@ -42,6 +42,7 @@ class Entry:
     candidates: list[Candidate]
     hold: HoldInfo
     choice: int
+    is_probe: bool  # whether the first attempt is one
     is_limited: bool
     output_cap: int | None
     # (limit, remaining, reset in seconds) by unit: "r" requests, "t" tokens

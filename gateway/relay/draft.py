@@ -91,6 +91,7 @@ class Draft:
             candidates=self.candidates,
             hold=hold,
             choice=grant.choice,
+            is_probe=grant.is_probe,
             is_limited=grant.is_limited,
             output_cap=output_tokens if must_cap and output_tokens else None,
         )

@@ -157,6 +157,8 @@ class Stream:
         if any(seen.is_content for seen in batch):
             self._has_content = True
             self._leg.source.limit_silence(self._leg.attempt.limit("idle_seconds"))
+            if self._leg.attempt.is_probe:
+                self._deps.spawn(self._leg.attempt.answers())
 
     async def _is_rescued(self, error: UpstreamError) -> bool:
         """Whether another upstream goes on where this one broke off."""

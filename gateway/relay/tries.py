@@ -45,7 +45,7 @@ class Tries:
         self.told_name = ""
 
     def first(self) -> Try:
-        return self._begin(self.current)
+        return self._begin(self.current, is_probe=self._entry.is_probe)
 
     async def after(self, error: UpstreamError) -> Try | None:
         """The next attempt, after as long a wait as it takes; None if the failure stands."""
@@ -135,22 +135,24 @@ class Tries:
             reports=reports,
         )
         try:
-            index = await self.deps.admission.pick(pick)
+            index, is_probe = await self.deps.admission.pick(pick)
         except GateClosedError:
             entry.reports = [*reports, *entry.reports]
             return None
         except GatewayError:
             return None
         self._left -= 1
-        return self._begin(candidates[index])
+        return self._begin(candidates[index], is_probe=is_probe)
 
-    def _begin(self, candidate: Candidate) -> Try:
+    def _begin(self, candidate: Candidate, *, is_probe: bool) -> Try:
         self._here = self._here + 1 if candidate is self.current else 1
         self.current, self._may_repeat = candidate, True
         backend = candidate.target.backend_id
         elsewhere = [c for c in self._rest if c.target.backend_id != backend and self._has_use(c)]
         has_alternative = bool(elsewhere) and self._left > 0
-        return Try(self.deps, self._entry, candidate, has_alternative=has_alternative)
+        attempt = Try(self.deps, self._entry, candidate, has_alternative=has_alternative)
+        attempt.is_probe = is_probe
+        return attempt
 
 
 def _kind_of(candidate: Candidate) -> tuple[str, bool]:

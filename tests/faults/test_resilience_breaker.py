@@ -152,3 +152,19 @@ def test_health_is_kept_without_the_help_of_configuration(stack: Stack) -> None:
     for api in range(PROCESSES):
         assert scene.ask(api=api).told().text == scene.text(1)
     assert scene.counts()[0] == before
+
+
+def test_a_probe_that_speaks_need_not_have_ended(stack: Stack) -> None:
+    """A model whose answers take minutes is back as soon as one of them has begun."""
+    scene = Scene(stack, Up(f"n5-e503x{OPENS_AFTER}-gatelong.3"), limits={"idle_seconds": 20})
+    for _ in range(OPENS_AFTER):
+        assert scene.ask(stream=True).status == 502
+    assert scene.ask(stream=True).status == 503
+    time.sleep(OPEN_SECONDS)
+    with ThreadPoolExecutor(2) as pool:
+        probe = pool.submit(scene.ask, stream=True)
+        stack.simulator.gate("long", waiting=1)
+        second = pool.submit(scene.ask, stream=True, api=1)
+        stack.simulator.gate("long", waiting=2)
+        stack.simulator.open_gate("long")
+        assert (probe.result().told().text, second.result().status) == (scene.text(0), 200)

@@ -195,7 +195,7 @@ def test_a_pick_and_a_settlement_carry_reports_too(client: Redis) -> None:
     assert run(client, admit)[:2] == [b"OK", 0]
     failures = (Report("b1", FAIL, OPEN_MS, THRESHOLD),) * THRESHOLD
     pick = Pick(USER, admit.reference, BOTH, least_busy=False, reports=failures)
-    assert run(client, pick) == [b"OK", 1]
+    assert run(client, pick) == [b"OK", 1, 0]
     settle = msgspec.structs.replace(settle_of(admit, 0), reports=(Report("k2", "cool", 9_000),))
     assert run(client, settle)[0] == b"OK"
     assert [row[:3] for row in map(kinds, look(client))] == [["", "b", ""], ["", "", "c"]]

@@ -48,7 +48,7 @@ local function refused_by_meter(op)
   return {'LIMIT', index - 1, whole(longest), left}
 end
 
--- {OK, candidate, {remaining, reset_ms} per meter, limited}, {BUSY, wait_ms, full}, ...
+-- {OK, candidate, {remaining, reset_ms} per meter, limited, probes}, {BUSY, wait_ms, full}, ...
 local function admit(op)
   local moved = stale(op)
   if moved then return {'STALE', moved} end
@@ -73,7 +73,7 @@ local function admit(op)
   end
   local slot = occupy(op.candidates[index], probes, op.least_busy)
   put_hold(op.user, op.reference, {op.amount, op.app, op.key, counted, slot, op.info}, op.lease_ms)
-  return {'OK', index - 1, left, limited}
+  return {'OK', index - 1, left, limited, #probes}
 end
 
 -- A failover: another candidate under the same hold.
@@ -91,5 +91,5 @@ local function pick(op)
   end
   hold[5] = occupy(op.candidates[index], probes, op.least_busy)
   redis.call('HSET', holds_key(op.user), op.reference, cmsgpack.pack(hold))
-  return {'OK', index - 1}
+  return {'OK', index - 1, #probes}
 end

@@ -3,7 +3,6 @@
 import msgspec
 
 from gateway import ids, log
-from gateway.errors import UpstreamError
 from gateway.protocols.anthropic_messages import signatures, usage, wire
 from gateway.protocols.canonical import (
     Answer,
@@ -16,6 +15,7 @@ from gateway.protocols.canonical import (
     ToolCall,
 )
 from gateway.protocols.estimate import text_tokens
+from gateway.protocols.problems import NOT_JSON, no_answer
 
 _log = log.get(__name__)
 _replies = msgspec.json.Decoder(wire.Reply)
@@ -49,10 +49,10 @@ def decode(body: bytes) -> Answer:
     try:
         reply = _replies.decode(body)
         items = [item for block in reply.content or () for item in _items(block)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UpstreamError("The provider's answer could not be read.") from error
+    except NOT_JSON as error:
+        raise no_answer(body, "The provider's answer could not be read.") from error
     if reply.error or reply.content is None:
-        raise UpstreamError("The provider's answer holds no message.")
+        raise no_answer(body, "The provider's answer holds no message.")
     has_calls = any(isinstance(item, ToolCall) for item in items)
     return Answer(
         id=reply.id or "",

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from gateway.errors import UpstreamError
 from gateway.protocols.anthropic_messages import encode_request, passthrough, signatures
 from gateway.protocols.canonical import Call
 from gateway.protocols.events import Position
 from gateway.protocols.exchange import Exchange, Read, Seen, Watcher, Wish
+from gateway.protocols.problems import NOT_JSON, no_answer
 
 PROTOCOL = "anthropic"
 
@@ -74,8 +74,8 @@ class CountExchange:
     def read(self, body: bytes) -> Read:
         try:
             _counted.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise UpstreamError("The provider's answer holds no count.") from error
+        except NOT_JSON as error:
+            raise no_answer(body, "The provider's answer holds no count.") from error
         return Read(body, [])
 
     def watch(self) -> Watcher:

@@ -83,6 +83,8 @@ class MessagesRequest:
         most, given = wish.max_output_tokens, self.max_output_tokens
         if most is not None and given is not None and most < given:
             fields["max_tokens"] = most
+            if _budget(fields.get("thinking")) >= most:
+                del fields["thinking"]  # the vendor would refuse it, and the limit is ours
         return encode(fields)
 
 
@@ -134,6 +136,14 @@ def decode_to_count(body: bytes) -> MessagesRequest:
         raw=body,
         is_count=True,
     )
+
+
+def _budget(thinking: object) -> int:
+    """The tokens that may be thought; 0 where none are named."""
+    if isinstance(thinking, msgspec.Raw):
+        thinking = msgspec.json.decode(thinking)
+    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
+    return budget if isinstance(budget, int) else 0
 
 
 def _prompt_tokens(fields: dict[str, msgspec.Raw]) -> int:

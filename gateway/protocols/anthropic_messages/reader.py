@@ -9,7 +9,8 @@ from gateway.protocols import sse
 from gateway.protocols.anthropic_messages import usage, wire
 from gateway.protocols.anthropic_messages.answer import read_finish, tool_call
 from gateway.protocols.anthropic_messages.framing import data_of
-from gateway.protocols.canonical import Json, UpstreamProblem
+from gateway.protocols.anthropic_messages.verdicts import find_problem, named
+from gateway.protocols.canonical import Json
 from gateway.protocols.events import (
     ArgumentsDelta,
     Event,
@@ -26,17 +27,12 @@ from gateway.protocols.events import (
     ToolCallStarted,
     UsageReported,
 )
-from gateway.protocols.problems import find_problem
+from gateway.protocols.problems import ENDED_EARLY, NOT_JSON
 
-INTERRUPTED = Failed(
-    UpstreamProblem("The stream ended before the answer was complete."), interrupted=True
-)
-_UNTOLD = UpstreamProblem("The provider reported an error.")
+INTERRUPTED = Failed(ENDED_EARLY, interrupted=True)
 _UNANNOUNCED = wire.Reply()
-_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _events = msgspec.json.Decoder(wire.StreamEvent)
-_anything = msgspec.json.Decoder()
 
 
 class _Block:
@@ -77,13 +73,13 @@ class Reader:
             return [Pinged()] if event.strip() and sse.is_comment_only(event) else []
         try:
             told = _events.decode(data)
-        except _NOT_JSON:
-            return self._misread(sse.name_of(event), data)
-        kind = told.type or (sse.name_of(event) or b"").decode(errors="replace")
-        if told.error or kind == "error":
-            return self._fail(Failed(_problem(data)))
-        take = self._TAKE.get(kind)
-        return [] if take is None else take(self, told)
+        except NOT_JSON:
+            self.skipped += 1
+            return self._pass_over(event, data)
+        take = self._TAKE.get(told.type or named(event))
+        if take is None or told.error:
+            return self._pass_over(event, data)
+        return take(self, told)
 
     def end(self) -> list[Event]:
         """The connection is closed: complete if a reason to stop was given, else broken."""
@@ -91,11 +87,10 @@ class Reader:
             return []
         return self._finish() if self._reason else self._fail(INTERRUPTED)
 
-    def _misread(self, name: bytes | None, data: bytes) -> list[Event]:
-        if name == b"error":
-            return self._fail(Failed(_problem(data)))
-        self.skipped += 1
-        return []
+    def _pass_over(self, event: bytes, data: bytes) -> list[Event]:
+        """What has nothing to say for us may still be an error."""
+        problem = find_problem(event, data)
+        return [] if problem is None else self._fail(Failed(problem))
 
     def _ping(self, _told: wire.StreamEvent) -> list[Event]:
         return [Pinged()]
@@ -146,7 +141,7 @@ class Reader:
     def _open_call(self, place: int, said: wire.SaidBlock) -> list[Event]:
         try:
             call = tool_call(said)
-        except _NOT_JSON:
+        except NOT_JSON:
             call = None
         if call is None:
             self.skipped += 1
@@ -199,7 +194,8 @@ class Reader:
         return [*self._begin(_UNANNOUNCED), *self._count(told.usage)]
 
     def _stop(self, _told: wire.StreamEvent) -> list[Event]:
-        return self._finish() if self._is_started else self._fail(INTERRUPTED)
+        """Without a reason to stop the answer was cut off, whatever is said of its end."""
+        return self._finish() if self._reason else self._fail(INTERRUPTED)
 
     def _finish(self) -> list[Event]:
         events = [event for place in self._blocks for event in self._end_block(place)]
@@ -244,12 +240,3 @@ def _said(block: _Block, delta: wire.Delta) -> list[Event]:
     if delta.signature:
         events.append(SignatureDelta(index, delta.signature))
     return events
-
-
-def _problem(data: bytes) -> UpstreamProblem:
-    """What an error says, be it JSON or plain words."""
-    try:
-        problem = find_problem(_anything.decode(data))
-    except _NOT_JSON:
-        problem = UpstreamProblem(data.decode(errors="replace"))
-    return problem if problem is not None and problem.message else _UNTOLD

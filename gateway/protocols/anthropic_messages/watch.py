@@ -8,21 +8,18 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from gateway.errors import UpstreamError
 from gateway.protocols import sse
 from gateway.protocols.anthropic_messages import usage as usage_codec
 from gateway.protocols.anthropic_messages.framing import data_of
-from gateway.protocols.canonical import Json, UpstreamProblem, Usage
+from gateway.protocols.anthropic_messages.verdicts import find_problem, named
+from gateway.protocols.canonical import Json, Usage
 from gateway.protocols.estimate import text_tokens
 from gateway.protocols.events import ItemKind, Position
 from gateway.protocols.exchange import Read, Seen
-from gateway.protocols.problems import find_problem
+from gateway.protocols.problems import ENDED_EARLY, NOT_JSON, no_answer
 from gateway.protocols.renaming import Renaming, renamed
 
 STOP_EVENT = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
-ENDED_EARLY = UpstreamProblem("The stream ended before the answer was complete.")
-UNSAID = UpstreamProblem("The provider reported an error.")
-NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _KINDS = {"text": ItemKind.TEXT, "thinking": ItemKind.REASONING}
 
 
@@ -54,6 +51,7 @@ class _Event(msgspec.Struct, gc=False):
     content_block: _Block | None = None
     message: _Head | None = None
     usage: Any = None
+    error: Any = None
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -61,11 +59,11 @@ class _Answer(msgspec.Struct, gc=False):
     content: list[_Block]
     model: str | None = None
     usage: Any = None
+    error: Any = None
 
 
 _events = msgspec.json.Decoder(_Event)
 _answers = msgspec.json.Decoder(_Answer)
-_anything = msgspec.json.Decoder()
 
 
 class Watcher:
@@ -98,16 +96,9 @@ class Watcher:
             return Seen(event if sse.is_comment_only(event) else b"")
         try:
             decoded = _events.decode(data)
-        except msgspec.ValidationError:
-            if data.lstrip().startswith(b"{"):
-                # Of a shape we do not know: not ours to drop.
-                return Seen(event, is_chunk=True, is_content=True)
         except NOT_JSON:
-            pass
-        else:
-            return self._read(event, decoded, data)
-        self.garbage += 1
-        return Seen(event, is_garbage=True)
+            return self._misread(event, data)
+        return self._read(event, decoded, data)
 
     def end(self) -> Seen:
         """Some servers close the connection without the last event, or without an end."""
@@ -122,16 +113,28 @@ class Watcher:
         index, kind = self._open or (None, None)
         return Position(self._id, None, self._blocks, index, kind)
 
+    def _misread(self, event: bytes, data: bytes) -> Seen:
+        if (problem := find_problem(event, data)) is not None:
+            return Seen(b"", problem=problem)
+        self.garbage += 1
+        return Seen(event, is_garbage=True)
+
     def _read(self, event: bytes, decoded: _Event, data: bytes) -> Seen:
-        match decoded.type:
+        type_ = decoded.type or named(event)
+        if decoded.error:
+            return self._misread(event, data)
+        match type_:
             case "content_block_delta":
                 return _delta(event, decoded.delta or _Delta())
             case "message_start":
                 return self._begin(event, data, decoded.message or _Head())
-            case "error":
-                return Seen(b"", problem=find_problem(_anything.decode(data)) or UNSAID)
-        read = self._READ.get(decoded.type)
-        return Seen(event) if read is None else read(self, event, decoded)
+        read = self._READ.get(type_)
+        return self._pass(event, data) if read is None else read(self, event, decoded)
+
+    def _pass(self, event: bytes, data: bytes) -> Seen:
+        """A type that is new to us is the client's to understand, unless it is an error."""
+        problem = find_problem(event, data)
+        return Seen(event) if problem is None else Seen(b"", problem=problem)
 
     def _begin(self, event: bytes, data: bytes, head: _Head) -> Seen:
         self._id = head.id
@@ -159,7 +162,7 @@ class Watcher:
 
     def _finish(self, event: bytes, decoded: _Event) -> Seen:
         self._numbers = usage_codec.merge(self._numbers, decoded.usage)
-        if decoded.delta is not None and decoded.delta.stop_reason is not None:
+        if decoded.delta is not None and decoded.delta.stop_reason:
             self.finished = True
         return Seen(event, is_finish=self.finished)
 
@@ -189,9 +192,9 @@ def read_answer(body: bytes, asked_model: str) -> Read:
     try:
         answer = _answers.decode(body)
     except NOT_JSON as error:
-        raise UpstreamError("The provider's answer could not be read.") from error
-    if answer.type != "message":
-        raise UpstreamError("The provider's answer holds no message.")
+        raise no_answer(body, "The provider's answer could not be read.") from error
+    if answer.type != "message" or answer.error:
+        raise no_answer(body, "The provider's answer holds no message.")
     if answer.model is not None:
         body = renamed(body, answer.model, asked_model, ("model",))
     usage = usage_codec.read(answer.usage)

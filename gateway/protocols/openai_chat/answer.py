@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 
 from gateway import clock, ids
-from gateway.errors import UpstreamError
 from gateway.protocols import openai_usage
 from gateway.protocols.canonical import (
     Answer,
@@ -19,6 +18,7 @@ from gateway.protocols.canonical import (
     text_of,
 )
 from gateway.protocols.openai_chat import wire
+from gateway.protocols.problems import NOT_JSON, no_answer
 
 _replies = msgspec.json.Decoder(wire.Reply)
 
@@ -42,18 +42,18 @@ def decode(body: bytes) -> Answer:
     """Read an answer; raises UpstreamError if the body is none, whatever status it came with."""
     try:
         reply = _replies.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UpstreamError("The provider's answer could not be read.") from error
+    except NOT_JSON as error:
+        raise no_answer(body, "The provider's answer could not be read.") from error
     choice = first_choice(reply)
     if reply.error or choice is None or choice.message is None:
-        raise UpstreamError("The provider's answer holds no message.")
+        raise no_answer(body, "The provider's answer holds no message.")
     items = _items(choice.message)
     has_calls = any(isinstance(item, ToolCall) for item in items)
     finish, stop_sequence = read_finish(
         choice.finish_reason, choice.stop_reason, has_calls=has_calls
     )
     return Answer(
-        id=reply.id or "",
+        id=str(reply.id or ""),
         model=reply.model or "",
         items=tuple(items),
         finish=finish,

@@ -15,13 +15,13 @@ from gateway.protocols.anthropic_messages.thinking import budget_of
 from gateway.protocols.canonical import Call, Thinking
 from gateway.protocols.codecs import CODECS, OPENAI
 from gateway.protocols.conversion import Conversion
-from gateway.protocols.exchange import Exchange, Read, Watcher, Wish
-from gateway.protocols.openai_chat import watch
+from gateway.protocols.exchange import Exchange, Read, Seen, Watcher, Wish
+from gateway.protocols.openai_chat import chunks, watch
 
 MAX_CHOICES = 128
 # More than any model says, and little enough for its price to be counted.
 MAX_OUTPUT_TOKENS = 2**31 - 1
-LIMIT_FIELDS = ("max_completion_tokens", "max_tokens")
+NOTHING = msgspec.Raw(b"null")
 USAGE_ONLY = msgspec.Raw(b'{"include_usage":true}')
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_OUTPUT_TOKENS)]
@@ -73,10 +73,8 @@ class ChatRequest:
 
     @property
     def thinking_tokens(self) -> int:
-        effort = self.fields.get("reasoning_effort")
-        if effort is None:
-            return 0
-        return budget_of(Thinking(effort=bytes(effort).decode().strip('"')))
+        effort = msgspec.json.decode(self.fields.get("reasoning_effort", NOTHING))
+        return budget_of(Thinking(effort=effort)) if isinstance(effort, str) else 0
 
     def speaks(self, protocol: str) -> bool:
         return protocol in CODECS
@@ -124,10 +122,16 @@ class PassThrough(Conversion):
     def watch(self) -> Watcher:
         return watch.Watcher(self._name)
 
+    def replay(self, body: bytes) -> tuple[Watcher, list[Seen]]:
+        """With all its choices, of which a conversion keeps one."""
+        watcher = self.watch()
+        events = chunks.replay(self.read(body).body)
+        return watcher, [watcher.see(event) for event in events]
+
 
 def _clamp(fields: dict[str, Any], most: int, output_field: str) -> None:
     """No limit says more than ``most``, whichever of them the vendor reads; one does say it."""
-    limits = {name: _number(fields.get(name)) for name in LIMIT_FIELDS}
+    limits = {name: _number(fields.get(name)) for name in OPENAI.limit_fields}
     given = {name: limit for name, limit in limits.items() if limit is not None}
     for name, limit in (given or {output_field: most}).items():
         fields[name] = min(limit, most)

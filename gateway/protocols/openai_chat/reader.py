@@ -4,7 +4,7 @@ import msgspec
 
 from gateway import ids
 from gateway.protocols import openai_usage, sse
-from gateway.protocols.canonical import Json, UpstreamProblem
+from gateway.protocols.canonical import Json
 from gateway.protocols.events import (
     ArgumentsDelta,
     Event,
@@ -23,12 +23,10 @@ from gateway.protocols.events import (
 )
 from gateway.protocols.openai_chat import wire
 from gateway.protocols.openai_chat.answer import arguments_text, first_choice, read_finish
-from gateway.protocols.problems import find_problem
+from gateway.protocols.openai_chat.verdicts import DONE, find_problem, is_complete
+from gateway.protocols.problems import ENDED_EARLY, NOT_JSON
 
-DONE = b"[DONE]"
-INTERRUPTED = Failed(
-    UpstreamProblem("The stream ended before the answer was complete."), interrupted=True
-)
+INTERRUPTED = Failed(ENDED_EARLY, interrupted=True)
 
 _replies = msgspec.json.Decoder(wire.Reply)
 _anything = msgspec.json.Decoder()
@@ -88,7 +86,8 @@ class Reader:
         if not data:
             return [Pinged()] if event.strip() and sse.is_comment_only(event) else []
         if data.strip() == DONE:
-            return self._finish() if self._is_started else self._fail(INTERRUPTED)
+            is_whole = is_complete(has_reason=bool(self._reason), has_content=self._items > 0)
+            return self._finish() if is_whole else self._fail(INTERRUPTED)
         return self._read(event, data)
 
     def end(self) -> list[Event]:
@@ -100,12 +99,12 @@ class Reader:
     def _read(self, event: bytes, data: bytes) -> list[Event]:
         try:
             reply = _replies.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.skipped += 1
-            return []
-        problem = _find_problem(event, data, reply)
-        if problem is not None:
-            return self._fail(Failed(problem))
+        except NOT_JSON:
+            return self._misread(event, data)
+        if reply.error or not reply.choices:
+            problem = find_problem(event, data)
+            if problem is not None:
+                return self._fail(Failed(problem))
         if (
             self._open is not None
             and self._open[0] is ItemKind.TEXT
@@ -114,13 +113,20 @@ class Reader:
             return [TextDelta(self._open[1], text)]
         return self._take(reply)
 
+    def _misread(self, event: bytes, data: bytes) -> list[Event]:
+        problem = find_problem(event, data)
+        if problem is not None:
+            return self._fail(Failed(problem))
+        self.skipped += 1
+        return []
+
     def _take(self, reply: wire.Reply) -> list[Event]:
         events: list[Event] = []
         choice = first_choice(reply)
         if not self._is_started and (reply.id or choice):
             self._is_started = True
             created = int(reply.created) if reply.created else None
-            events.append(Started(reply.id or "", reply.model or "", created))
+            events.append(Started(str(reply.id or ""), reply.model or "", created))
         if choice is not None:
             said = choice.delta or choice.message
             if said is not None:
@@ -237,19 +243,6 @@ def _only_text(reply: wire.Reply) -> str | None:
         return None
     is_more = said.reasoning_content or said.reasoning or said.refusal
     return None if is_more or said.tool_calls or said.function_call else said.content
-
-
-def _find_problem(event: bytes, data: bytes, reply: wire.Reply) -> UpstreamProblem | None:
-    """The error that an event reports instead of being a chunk."""
-    is_error = reply.error or (
-        not reply.choices and (reply.object == "error" or sse.name_of(event) == b"error")
-    )
-    if not is_error:
-        return None
-    problem = find_problem(_anything.decode(data))
-    if problem is None or not problem.message:
-        return UpstreamProblem("The provider reported an error.")
-    return problem
 
 
 def _is_another(call: wire.SaidToolCall, known: _Tool) -> bool:

@@ -8,22 +8,17 @@ from typing import Any
 
 import msgspec
 
-from gateway.errors import UpstreamError
 from gateway.protocols import openai_usage, sse, tool_state
-from gateway.protocols.canonical import UpstreamProblem, Usage
+from gateway.protocols.canonical import Usage
 from gateway.protocols.estimate import text_tokens
 from gateway.protocols.events import ItemKind, Position
 from gateway.protocols.exchange import Read, Seen
-from gateway.protocols.problems import find_problem
+from gateway.protocols.openai_chat.verdicts import DONE, find_problem, is_complete
+from gateway.protocols.problems import ENDED_EARLY, NOT_JSON, no_answer
 from gateway.protocols.renaming import Renaming, renamed
 
-DONE = b"[DONE]"
 PATH = ("model",)  # of the model's name in a chunk
 DONE_EVENT = b"data: [DONE]\n\n"
-ENDED_EARLY = UpstreamProblem("The stream ended before the answer was complete.")
-UNSAID = UpstreamProblem("The provider reported an error.")
-# Invalid UTF-8 inside a string is no DecodeError of msgspec's.
-NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Function(msgspec.Struct, gc=False):
@@ -89,13 +84,12 @@ class _Chunk(msgspec.Struct, gc=False):
 
 
 class _Head(msgspec.Struct, gc=False):
-    id: str | None = None
-    created: int | None = None
+    id: Any = None
+    created: Any = None
 
 
 _chunks = msgspec.json.Decoder(_Chunk)
 _heads = msgspec.json.Decoder(_Head)
-_anything = msgspec.json.Decoder()
 
 
 class Watcher:
@@ -104,8 +98,9 @@ class Watcher:
     def __init__(self, asked_model: str) -> None:
         self._asked = asked_model
         self._renaming = Renaming(asked_model)
-        self._started: set[int | None] = set()  # choices, by index
-        self._ended: set[int | None] = set()
+        self._started: set[int] = set()  # choices, by index
+        self._ended: set[int] = set()
+        self._has_content = False
         self._first = b""  # the first chunk's data
         self._has_calls = False
         self._extras: dict[str, Any] = {}  # of tool calls, by their ids
@@ -128,34 +123,40 @@ class Watcher:
             # A comment, or what a cut left of an event.
             return Seen(event if sse.is_comment_only(event) else b"")
         if data.startswith(b"[") and data.strip() == DONE:
-            return Seen(DONE_EVENT, is_done=True)
+            return self._done()
         try:
-            return self._read(event, _chunks.decode(data), data)
-        except msgspec.ValidationError:
-            if data.lstrip().startswith(b"{"):
-                # Of a shape we do not know: not ours to drop.
-                return Seen(event, is_chunk=True, is_content=True)
+            chunk = _chunks.decode(data)
         except NOT_JSON:
-            pass
-        self.garbage += 1
-        return Seen(event, is_garbage=True)
+            return self._misread(event, data)
+        return self._read(event, chunk, data)
 
     def end(self) -> Seen:
         """Some servers close the connection without a terminator, or without an end."""
-        if self.finished:
-            return Seen(DONE_EVENT, is_done=True)
-        return Seen(b"", problem=ENDED_EARLY, is_interrupted=True)
+        return _end(is_complete=self.finished)
 
     def position(self) -> Position | None:
         """Known after the first chunk; tool calls and several choices cannot be gone on with."""
         if not self._first or self._has_calls or self._ended or len(self._started) > 1:
             return None
-        head = _heads.decode(self._first)
-        return Position(head.id or "", head.created, 1, 0, ItemKind.TEXT)
+        id_, created = _head(self._first)
+        return Position(id_, created, 1, 0, ItemKind.TEXT)
+
+    def _done(self) -> Seen:
+        """Where one choice has a reason to finish, the others must have theirs."""
+        has_content = self._has_content and not self._ended
+        return _end(is_complete=is_complete(has_reason=self.finished, has_content=has_content))
+
+    def _misread(self, event: bytes, data: bytes) -> Seen:
+        if (problem := find_problem(event, data)) is not None:
+            return Seen(b"", problem=problem)
+        self.garbage += 1
+        return Seen(event, is_garbage=True)
 
     def _read(self, event: bytes, chunk: _Chunk, data: bytes) -> Seen:
-        if chunk.error or (event.startswith(b"event") and sse.name_of(event) == b"error"):
-            return Seen(b"", problem=find_problem(_anything.decode(data)) or UNSAID)
+        if chunk.error or not chunk.choices:
+            problem = find_problem(event, data)
+            if problem is not None:
+                return Seen(b"", problem=problem)
         if chunk.usage is not None:
             self.usage = openai_usage.read(chunk.usage) or self.usage
         if chunk.model is not None and chunk.model != self._asked:
@@ -170,7 +171,8 @@ class Watcher:
         said = besides = ""
         is_tool = is_finish = False
         for choice in choices:
-            self._started.add(choice.index)
+            index = choice.index or 0
+            self._started.add(index)
             delta = choice.delta
             if delta is not None:
                 said += delta.said()
@@ -180,10 +182,12 @@ class Watcher:
                     self._extras |= _extras(delta.tool_calls)
             elif choice.text:
                 said += choice.text
-            if choice.finish_reason is not None:
-                self._ended.add(choice.index)
+            if choice.finish_reason:
+                self._ended.add(index)
                 is_finish = True
         text = said + besides
+        if text:
+            self._has_content = True
         # By place, which is quicker than by name, because this is every event's.
         return Seen(event, text, said, True, bool(text), is_tool, is_finish)  # noqa: FBT003
 
@@ -193,11 +197,11 @@ def read_answer(body: bytes, asked_model: str, *, is_chat: bool = True) -> Read:
     try:
         chunk = _chunks.decode(body)
     except NOT_JSON as error:
-        raise UpstreamError("The provider's answer could not be read.") from error
+        raise no_answer(body, "The provider's answer could not be read.") from error
     choices = chunk.choices or []
     said = [choice.message if is_chat else choice.text for choice in choices]
     if not said or chunk.error or None in said:
-        raise UpstreamError("The provider's answer holds no message.")
+        raise no_answer(body, "The provider's answer holds no message.")
     if chunk.model is not None:
         body = renamed(body, chunk.model, asked_model, PATH)
     usage = openai_usage.read(chunk.usage)
@@ -208,6 +212,22 @@ def read_answer(body: bytes, asked_model: str, *, is_chat: bool = True) -> Read:
         0 if usage else text_tokens("".join(map(_whole, choices))),
         tool_state.of_extras(_extras(calls)),
     )
+
+
+def _end(*, is_complete: bool) -> Seen:
+    if is_complete:
+        return Seen(DONE_EVENT, is_done=True)
+    return Seen(b"", problem=ENDED_EARLY, is_interrupted=True)
+
+
+def _head(data: bytes) -> tuple[str, int | None]:
+    """Id and time of the first chunk; some servers write numbers of their own kind."""
+    try:
+        head = _heads.decode(data)
+    except NOT_JSON:
+        return "", None
+    id_ = str(head.id) if isinstance(head.id, str | int) else ""
+    return id_, int(head.created) if isinstance(head.created, int | float) else None
 
 
 def _extras(calls: Iterable[_ToolCall]) -> dict[str, Any]:

@@ -241,8 +241,7 @@ class Choice(msgspec.Struct):
 class Reply(msgspec.Struct):
     """An answer or one chunk of it."""
 
-    id: str | None = None
-    object: str | None = None
+    id: str | int | None = None
     created: int | float | None = None
     model: str | None = None
     choices: list[Choice] | None = None

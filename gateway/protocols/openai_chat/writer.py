@@ -10,6 +10,7 @@ from gateway.errors import UpstreamError, UpstreamInterruptedError
 from gateway.protocols import openai_usage, sse
 from gateway.protocols.canonical import Usage
 from gateway.protocols.errors import clean, openai_error_event
+from gateway.protocols.estimate import text_tokens
 from gateway.protocols.events import (
     ArgumentsDelta,
     Event,
@@ -44,7 +45,7 @@ class Writer:
         model: str,
         *,
         include_usage: bool = False,
-        input_tokens: int = 0,  # noqa: ARG002 -- this dialect says it at the end only
+        input_tokens: int = 0,
         position: Position | None = None,
     ) -> None:
         # Under which the client knows the stream.
@@ -52,6 +53,8 @@ class Writer:
         self.created: int | None = None
         self._model = model
         self._include_usage = include_usage
+        self._input_tokens = input_tokens
+        self._said: list[str] = []  # for an estimate, should the vendor not count
         self._head = self._before_delta = b""
         if position is not None:
             self._go_under(position.id, position.created)
@@ -81,17 +84,21 @@ class Writer:
         return self._delta(b'{"role":"assistant","content":""}')
 
     def _text(self, event: TextDelta) -> bytes:
+        self._said.append(event.text)
         return self._delta(b'{"content":%b}' % _encode(event.text))
 
     def _thoughts(self, event: ReasoningDelta) -> bytes:
+        self._said.append(event.text)
         return self._delta(b'{"reasoning_content":%b}' % _encode(event.text))
 
     def _refusal(self, event: RefusalDelta) -> bytes:
+        self._said.append(event.text)
         return self._delta(b'{"refusal":%b}' % _encode(event.text))
 
     def _tool(self, event: ToolCallStarted) -> bytes:
         place = self._tools[event.index] = len(self._tools)
         self._without_arguments.add(event.index)
+        self._said.append(event.name)
         call: dict[str, Any] = {
             "index": place,
             "id": event.id,
@@ -104,6 +111,7 @@ class Writer:
 
     def _arguments(self, event: ArgumentsDelta) -> bytes:
         self._without_arguments.discard(event.index)
+        self._said.append(event.text)
         call = b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}'
         return self._delta(call % (self._tools[event.index], _encode(event.text)))
 
@@ -123,10 +131,14 @@ class Writer:
     def _finish(self, event: Finished) -> bytes:
         ending = b',"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":%b}]}\n\n'
         chunks = [self._head, ending % _encode(write_finish(event.finish))]
-        if self._include_usage and self._usage is not None:
-            usage = _encode(openai_usage.write(self._usage))
+        if self._include_usage:
+            usage = _encode(openai_usage.write(self._usage or self._estimate()))
             chunks += [self._head, b',"choices":[],"usage":', usage, b"}\n\n"]
         return b"".join([*chunks, _DONE])
+
+    def _estimate(self) -> Usage:
+        output = text_tokens("".join(self._said))
+        return [("input", "", self._input_tokens), ("output", "", output)]
 
     def _delta(self, delta: bytes) -> bytes:
         return self._before_delta + delta + _NOT_FINISHED
