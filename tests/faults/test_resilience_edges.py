@@ -100,7 +100,7 @@ def test_odd_heads_of_a_stream_do_not_keep_others_from_going_on_with_it(stack: S
             Up("n9", capabilities={"prefix": "message"}),
         )
         answer = scene.ask(stream=True)
-    assert answer.told().text.startswith(" tok00000")
+    assert answer.raw.count(b" tok0000") > 3
     assert answer.raw.endswith(b"data: [DONE]\n\n")
     assert scene.books(answer).record.status == "succeeded"
 
