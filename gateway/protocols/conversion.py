@@ -36,12 +36,8 @@ class Conversion:
         body = self._upstream.encode_request(self._wished(call, wish), wish.traits)
         if not wish.parameters:
             return body
-        fields = _fields.decode(body)
-        limits = self._upstream.limit_fields
-        # One limit is enough, and it is ours.
-        known = fields.keys() | limits if fields.keys() & limits else fields.keys()
-        added = {name: value for name, value in wish.parameters.items() if name not in known}
-        return msgspec.json.encode({**added, **fields})
+        fields = self._upstream.with_parameters(wish.parameters, _fields.decode(body))
+        return msgspec.json.encode(fields)
 
     def _wished(self, call: Call, wish: Wish) -> Call:
         return msgspec.structs.replace(

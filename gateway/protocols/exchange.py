@@ -189,9 +189,19 @@ class Codec:
     encode_request: Callable[[Call, Traits], bytes]
     decode_answer: Callable[[bytes], Answer]
     encode_answer: Callable[[Answer, str], bytes]
-    # Every field that bounds the output, of which a model's parameters must not hold another.
+    # Every field that bounds the output: one of them says it for all.
     limit_fields: frozenset[str]
     # The request such that an upstream writes no more than so many tokens.
     bounded: Callable[[Call, int | None], Call]
     reader: Callable[[Traits], StreamReader]
     writer: MakeWriter
+
+    def with_parameters(
+        self, parameters: Mapping[str, Any], fields: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """A body's fields, and those of the model's parameters that it does not say already."""
+        said = set(fields)
+        if said & self.limit_fields:
+            said |= self.limit_fields
+        added = {name: value for name, value in parameters.items() if name not in said}
+        return {**added, **fields}

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -77,7 +77,7 @@ class MessagesRequest:
 
     def body(self, wish: Wish) -> bytes:
         """As it came, but for what must change; the client's own values win."""
-        fields: dict[str, Any] = {**wish.parameters, **self.fields}
+        fields = ANTHROPIC.with_parameters(wish.parameters, self.fields)
         if wish.model != self.model:
             fields["model"] = wish.model
         most, given = wish.max_output_tokens, self.max_output_tokens

@@ -29,4 +29,4 @@ def find_problem(event: bytes, data: bytes) -> UpstreamProblem | None:
 
 def _is_known(document: Json, name: bytes | None) -> bool:
     type_ = document.get("type") or (name or b"").decode(errors="replace")
-    return type_ in _TYPES
+    return isinstance(type_, str) and type_ in _TYPES

@@ -39,7 +39,7 @@ class _Block(msgspec.Struct, gc=False):
 
 
 class _Head(msgspec.Struct, gc=False):
-    id: str = ""
+    id: str | None = None
     model: str | None = None
     usage: Any = None
 
@@ -120,9 +120,9 @@ class Watcher:
         return Seen(event, is_garbage=True)
 
     def _read(self, event: bytes, decoded: _Event, data: bytes) -> Seen:
-        type_ = decoded.type or named(event)
         if decoded.error:
-            return self._misread(event, data)
+            return self._pass(event, data)
+        type_ = decoded.type or named(event)
         match type_:
             case "content_block_delta":
                 return _delta(event, decoded.delta or _Delta())
@@ -137,7 +137,7 @@ class Watcher:
         return Seen(event) if problem is None else Seen(b"", problem=problem)
 
     def _begin(self, event: bytes, data: bytes, head: _Head) -> Seen:
-        self._id = head.id
+        self._id = head.id or ""
         self._numbers = usage_codec.merge(self._numbers, head.usage)
         if head.model is not None:
             event = self._renaming.apply(event, data, head.model, ("message", "model"))

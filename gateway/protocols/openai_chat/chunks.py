@@ -9,38 +9,49 @@ from gateway.protocols import sse
 from gateway.protocols.canonical import Json
 from gateway.protocols.openai_chat.watch import DONE_EVENT
 
+_KIND = "chat.completion.chunk"
+NOTHING = msgspec.Raw(b"null")
+
+_Fields = dict[str, msgspec.Raw]
+
+
+class _Choice(msgspec.Struct):
+    message: _Fields
+    index: int | None = None
+    finish_reason: str | None = None
+
+
+_answers = msgspec.json.Decoder(_Fields)
+_choices = msgspec.json.Decoder(list[_Choice])
+_whole_choices = msgspec.json.Decoder(list[_Fields])
+_calls = msgspec.json.Decoder(list[_Fields] | None)
 _encode = msgspec.json.encode
 
 
 def replay(body: bytes) -> Iterator[bytes]:
     """The events of an answer: each choice said and finished, the usage, the end."""
-    head: Json = msgspec.json.decode(body)
-    head["object"] = "chat.completion.chunk"
+    head: Json = {**_answers.decode(body), "object": _KIND}
     choices, usage = head.pop("choices"), head.pop("usage", None)
-    for place, choice in enumerate(choices):
-        index = choice.get("index") or place
-        said = {**choice, "index": index, "delta": _delta(choice["message"]), "finish_reason": None}
+    fields = _whole_choices.decode(choices)
+    for place, choice in enumerate(_choices.decode(choices)):
+        at = {"index": choice.index or place}
+        calls = _calls.decode(choice.message.get("tool_calls", NOTHING))
+        said = {**fields[place], **at, "delta": _delta(choice.message, calls)}
         del said["message"]
-        yield _chunk(head, [said])
-        reason = choice.get("finish_reason") or _reason(choice["message"])
-        yield _chunk(head, [{"index": index, "delta": {}, "finish_reason": reason}])
-    if usage is not None:
-        yield sse.frame(_encode({**head, "choices": [], "usage": usage}))
+        yield _chunk(head, [{**said, "finish_reason": None}])
+        reason = choice.finish_reason or ("tool_calls" if calls else "stop")
+        yield _chunk(head, [{**at, "delta": {}, "finish_reason": reason}])
+    if usage is not None and usage != NOTHING:
+        yield _chunk({**head, "usage": usage}, [])
     yield DONE_EVENT
 
 
-def _chunk(head: Json, choices: list[Json]) -> bytes:
-    return sse.frame(_encode({**head, "choices": choices}))
-
-
-def _delta(message: Json) -> Json:
+def _delta(message: _Fields, calls: list[_Fields] | None) -> Json:
     """The calls of a delta have a place, those of a message need none."""
-    calls: list[Any] | None = message.get("tool_calls")
     if not calls:
         return message
-    return {**message, "tool_calls": [{"index": n, **call} for n, call in enumerate(calls)]}
+    return {**message, "tool_calls": [{**call, "index": n} for n, call in enumerate(calls)]}
 
 
-def _reason(message: Json) -> str:
-    """For servers that give none with a whole answer."""
-    return "tool_calls" if message.get("tool_calls") else "stop"
+def _chunk(head: Json, choices: list[dict[str, Any]]) -> bytes:
+    return sse.frame(_encode({**head, "choices": choices}))

@@ -21,7 +21,6 @@ from gateway.protocols.openai_chat import chunks, watch
 MAX_CHOICES = 128
 # More than any model says, and little enough for its price to be counted.
 MAX_OUTPUT_TOKENS = 2**31 - 1
-NOTHING = msgspec.Raw(b"null")
 USAGE_ONLY = msgspec.Raw(b'{"include_usage":true}')
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_OUTPUT_TOKENS)]
@@ -73,7 +72,7 @@ class ChatRequest:
 
     @property
     def thinking_tokens(self) -> int:
-        effort = msgspec.json.decode(self.fields.get("reasoning_effort", NOTHING))
+        effort = msgspec.json.decode(self.fields.get("reasoning_effort", chunks.NOTHING))
         return budget_of(Thinking(effort=effort)) if isinstance(effort, str) else 0
 
     def speaks(self, protocol: str) -> bool:
@@ -97,7 +96,7 @@ class ChatRequest:
 
     def body(self, wish: Wish) -> bytes:
         """As it came, but for what must change; the client's own values win."""
-        fields: dict[str, Any] = {**wish.parameters, **self.fields}
+        fields = OPENAI.with_parameters(wish.parameters, self.fields)
         if wish.model != self.model:
             fields["model"] = wish.model
         most = wish.max_output_tokens

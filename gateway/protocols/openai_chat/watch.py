@@ -13,6 +13,7 @@ from gateway.protocols.canonical import Usage
 from gateway.protocols.estimate import text_tokens
 from gateway.protocols.events import ItemKind, Position
 from gateway.protocols.exchange import Read, Seen
+from gateway.protocols.openai_chat.answer import arguments_text
 from gateway.protocols.openai_chat.verdicts import DONE, find_problem, is_complete
 from gateway.protocols.problems import ENDED_EARLY, NOT_JSON, no_answer
 from gateway.protocols.renaming import Renaming, renamed
@@ -23,7 +24,7 @@ DONE_EVENT = b"data: [DONE]\n\n"
 
 class _Function(msgspec.Struct, gc=False):
     name: str | None = None
-    arguments: str | None = None
+    arguments: str | dict[str, Any] | None = None
 
 
 class _ToolCall(msgspec.Struct, gc=False):
@@ -37,7 +38,7 @@ class _Said(msgspec.Struct, gc=False):
 
     content: Any = None
     reasoning_content: str | None = None
-    reasoning: str | None = None
+    reasoning: Any = None
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
 
@@ -53,8 +54,8 @@ class _Said(msgspec.Struct, gc=False):
         parts = [self.reasoning_content or self.reasoning, self.refusal]
         for call in self.tool_calls or ():
             if call.function is not None:
-                parts += [call.function.name, call.function.arguments]
-        return "".join(part for part in parts if part)
+                parts += [call.function.name, arguments_text(call.function.arguments)]
+        return "".join(part for part in parts if isinstance(part, str))
 
     def text(self) -> str:
         return self.said() + self.besides()

@@ -37,7 +37,8 @@ def test_a_recorded_answer_can_be_streamed_to_who_asked_for_a_stream(name: str) 
     again = [event for chunk in b"".join(chunks).split(b"\n\n") for event in reader.read(chunk)]
     assert isinstance(again[-1], events.Finished)
     usages = [event.usage for event in again if isinstance(event, events.UsageReported)]
-    assert usages == ([] if read.usage is None else [read.usage])
+    assert len(usages) == 1  # an estimate where the vendor did not count
+    assert read.usage in (None, usages[0])
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def sides(path: Path) -> tuple[Readers, Write]:
     if path.parent == TO_ANTHROPIC:
         writer = anthropic_messages.Writer("asked", input_tokens=PROMPT_TOKENS)
         return openai_chat.Reader(), writer.write
-    other = openai_chat.Writer("asked", include_usage=True)
+    other = openai_chat.Writer("asked", include_usage=True, input_tokens=PROMPT_TOKENS)
     return anthropic_messages.Reader(), other.write
 
 

@@ -64,6 +64,29 @@ def test_the_limit_says_no_more_than_the_hold_pays(most: int | None, expected: i
     assert sent(Wish("m", max_output_tokens=most))["max_tokens"] == expected
 
 
+@pytest.mark.parametrize(
+    ("budget", "most", "is_kept"), [(1024, 2000, True), (1024, 1024, False), (4096, 1, False)]
+)
+def test_thoughts_that_no_longer_fit_below_our_limit_are_not_asked_for(
+    budget: int, most: int, *, is_kept: bool
+) -> None:
+    thinking = {"type": "enabled", "budget_tokens": budget}
+    for parameters, fields in (({}, {"thinking": thinking}), ({"thinking": thinking}, {})):
+        wish = Wish("m", parameters, most)
+        found = sent(wish, max_tokens=8192, **fields)
+        assert ("thinking" in found, found["max_tokens"]) == (is_kept, most)
+
+
+@pytest.mark.parametrize("thinking", [None, {"type": "adaptive"}, {"budget_tokens": "odd"}])
+def test_thoughts_without_a_budget_stay_below_any_limit(thinking: object) -> None:
+    assert sent(Wish("m", max_output_tokens=1), thinking=thinking)["thinking"] == thinking
+
+
+def test_a_budget_that_the_client_itself_gave_no_room_is_his() -> None:
+    thinking = {"type": "enabled", "budget_tokens": 1024}
+    assert sent(Wish("m", max_output_tokens=50), thinking=thinking)["thinking"] == thinking
+
+
 def test_a_changed_request_is_written_anew_with_what_is_unknown() -> None:
     call = decoded(beta_feature={"a": 1}).call()
     call = Call(

@@ -101,7 +101,6 @@ def test_unknown_fields_and_events_go_on_byte_for_byte() -> None:
         b'data: {"type":"content_block_delta","index":0,"delta":{"citation":{"a": 1.0}}}\n\n',
         b'event: something_new\ndata: {"type":"something_new","x":[1]}\n\n',
         b"event: nothing\n: comment\ndata: {}\n\n",
-        b'data: {"type":"content_block_start","index":"odd"}\n\n',
     ]
     _, seen = watched(*strange)
     assert [one.event for one in seen] == strange

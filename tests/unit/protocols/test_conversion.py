@@ -51,6 +51,16 @@ def test_parameters_of_the_model_yield_to_those_of_the_client(client: str, upstr
     assert (found["temperature"], found["top_p"], found["max_tokens"]) == (0.125, 0.25, 99)
 
 
+@pytest.mark.parametrize(("client", "upstream"), PAIRS)
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_a_limit_of_the_models_parameters_is_not_sent_beside_ours(
+    client: str, upstream: str, name: str
+) -> None:
+    found = sent(client, upstream, Wish("up", {name: 77}, 50))
+    limits = {key: value for key, value in found.items() if key.startswith("max_")}
+    assert limits == {"max_tokens": 50}
+
+
 @pytest.mark.parametrize(("client", "upstream"), CROSSED)
 def test_fields_that_only_one_dialect_knows_stay_there(client: str, upstream: str) -> None:
     assert "logit_bias" not in sent(client, upstream, Wish("up"), logit_bias={"1": 2})
@@ -165,7 +175,7 @@ def test_a_plain_answer_becomes_the_stream_that_was_asked_for(
     assert (found.thoughts, found.text) == ("" if is_hidden else "Hm.", "So:")
     assert found.calls == [["f", "{}"]]
     assert watcher.usage == [("input", "", 9), ("output", "", 4)]
-    assert [one.is_done for one in seen] == [False, True]
+    assert [one.is_done for one in seen] == [False] * (len(seen) - 1) + [True]
     assert seen[0].is_content
     assert "".join(one.said for one in seen) == "So:"
 

@@ -1,6 +1,7 @@
 """Errors reach clients in their dialect, and a vendor's words reach them without its secrets."""
 
 import json
+import time
 
 import pytest
 
@@ -185,12 +186,44 @@ def test_an_error_in_a_stream_is_an_event_of_its_dialect() -> None:
         ),
         ("version 1.2.3 of e.g. std::vector", "version 1.2.3 of e.g. std::vector"),
         ("max_tokens: 400 is too large: use a skill", "max_tokens: 400 is too large: use a skill"),
+        ("see ...api.vendor.com/v1 or *.pod.svc:80", "see ...[address] or *.[address]"),
+        ("x=api.vendor.com, user@mail.vendor.com", "x=[address], user@[address]"),
+        ("at --my-service:8080 and x.my_svc:80/v1", "at [address] and x.[address]"),
+        ("at 1a-node-svc:80 or a--node-7:8000", "at [address] or [address]"),
+        (f"{'n' * 70}.vendor.com", "[address]"),
+        ("from 2024-05-06T10:30 on", "from 2024-05-06T10:30 on"),
         ("nul\x00 and \x1b[31mred\nnext line", "nul  and  [31mred\nnext line"),
         ("", ""),
     ],
 )
 def test_a_vendors_message_is_cleaned(text: str, cleaned: str) -> None:
     assert errors.clean(text, ["", "gpu-west-1"]) == cleaned
+
+
+@pytest.mark.parametrize(
+    "unit", ["a.", "1.", "a-", "a_", "1a-", "a--", "--", "-.", "_a-", "a.com-", "1.1-", "a:", "sk-"]
+)
+def test_cleaning_takes_as_long_for_hostile_text_as_for_plain(unit: str) -> None:
+    plain = "The model is overloaded, try again. " * 1_000
+    assert _best_seconds(unit * 20_000) <= 6 * _best_seconds(plain)
+
+
+def _best_seconds(text: str) -> float:
+    def measured() -> float:
+        start = time.perf_counter()
+        errors.clean(text)
+        return time.perf_counter() - start
+
+    return min(measured() for _ in range(10))
+
+
+def test_a_page_of_nothing_but_spaces_is_read_at_once() -> None:
+    def seconds(size: int) -> float:
+        start = time.process_time()
+        errors.read_upstream_error(502, b"<title>" + b" " * size + b"x")
+        return time.process_time() - start
+
+    assert seconds(1_900) <= 0.05 + 3 * seconds(950)
 
 
 @pytest.mark.parametrize("unit", ["a", "a-", "a.", "1.", "a:", "sk-", "::", "http://", "[", " "])

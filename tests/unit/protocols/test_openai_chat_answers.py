@@ -93,8 +93,10 @@ def item(opened: events.ItemStarted | events.ToolCallStarted, text: str) -> Item
     return Text(text) if opened.kind is events.ItemKind.TEXT else Refusal(text)
 
 
-def stream(whole: Answer, *, include_usage: bool = True) -> bytes:
-    writer = Writer(whole.model, include_usage=include_usage)
+def stream(whole: Answer, *, include_usage: bool | None = None) -> bytes:
+    """With its usage where there is one: otherwise the client would get an estimate."""
+    asked = whole.usage is not None if include_usage is None else include_usage
+    writer = Writer(whole.model, include_usage=asked)
     return b"".join(writer.write(event) for event in events.replay(whole))
 
 
@@ -147,7 +149,7 @@ def test_every_stream_has_one_role_one_finish_and_usage_only_if_asked(
     assert set(reasons[:-1]) <= {None}
     assert reasons[-1] is not None
     usage = [chunk for chunk in told if not chunk["choices"]]
-    assert len(usage) == (include_usage and whole.usage is not None)
+    assert len(usage) == include_usage
     if usage:
         assert usage == [told[-1]]
 

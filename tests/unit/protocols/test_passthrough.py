@@ -108,6 +108,30 @@ def test_the_limit_of_the_models_parameters_is_clamped_too() -> None:
     assert sent(BODY, most=7, parameters={"max_tokens": 3})["max_tokens"] == 3
 
 
+def test_a_limit_of_the_models_parameters_is_no_second_one() -> None:
+    body = {**BODY, "max_completion_tokens": 5}
+    assert sent(body, parameters={"max_tokens": 77, "top_k": 1}) == {**body, "top_k": 1}
+    assert sent(body, most=5, parameters={"max_tokens": 77}) == body
+
+
+@pytest.mark.parametrize(
+    ("effort", "tokens"),
+    [
+        ('"high"', 16384),
+        ('"h\\u0069gh"', 16384),
+        ('"odd"', 8192),
+        ('"none"', 0),
+        ("null", 0),
+        ("7", 0),
+        ("[]", 0),
+        ('{"effort":"high"}', 0),
+    ],
+)
+def test_only_an_effort_in_words_is_held_for(effort: str, tokens: int) -> None:
+    body = b'{"model":"m","messages":[{"role":"user","content":"x"}],"reasoning_effort":%b}'
+    assert passthrough.decode(body % effort.encode()).thinking_tokens == tokens
+
+
 def test_of_two_limits_the_larger_one_is_held_for() -> None:
     body = json.dumps({**BODY, "max_tokens": 9_000, "max_completion_tokens": 5}).encode()
     assert passthrough.decode(body).max_output_tokens == 9_000

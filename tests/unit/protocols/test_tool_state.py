@@ -64,6 +64,27 @@ def test_something_is_kept_only_where_there_is_something(
     assert list(tool_state.of_items(items)) == ids
 
 
+@pytest.mark.parametrize(
+    ("id_", "extra"),
+    [
+        ("t", {"number": 10**30}),
+        ("t", {"text": "x" * tool_state.LARGEST_STATE_BYTES}),
+        ("t" * (tool_state.LONGEST_ID + 1), EXTRA),
+    ],
+)
+def test_a_state_that_is_out_of_bounds_is_left_out_alone(id_: str, extra: dict[str, Any]) -> None:
+    assert list(tool_state.of_items([tool(id_, extra), tool("a", EXTRA)])) == ["a"]
+    assert list(tool_state.of_extras({id_: extra, "a": EXTRA})) == ["a"]
+
+
+def test_no_more_states_are_kept_or_looked_up_than_any_conversation_needs() -> None:
+    names = [f"t{n}" for n in range(1_000)]
+    items = [tool(name, EXTRA) for name in names]
+    assert len(tool_state.of_items(items)) == tool_state.MOST_CALLS
+    assert tool_state.ids_in(call_of(*items)) == names[-tool_state.MOST_CALLS :]
+    assert tool_state.ids_in(call_of(tool("t" * 1_000))) == []
+
+
 def test_the_calls_of_the_whole_history_are_looked_up() -> None:
     call = call_of(Text("a"), tool("x"), tool("y"))
     assert tool_state.ids_in(call) == ["x", "y"]

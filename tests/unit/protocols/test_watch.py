@@ -134,6 +134,24 @@ def test_a_stream_is_finished_when_every_choice_is() -> None:
     assert watcher.finished
 
 
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ({"id": 7, "created": 1750000000.25}, ("7", 1750000000)),
+        ({"id": None, "created": None}, ("", None)),
+        ({"id": {}, "created": "now"}, ("", None)),
+    ],
+)
+def test_where_a_stream_stands_is_known_however_odd_its_head(
+    head: dict[str, Any], expected: tuple[str, int | None]
+) -> None:
+    watcher = Watcher("up")
+    watcher.see(framed(chunk({"content": "a"}) | head))
+    position = watcher.position()
+    assert position is not None
+    assert (position.id, position.created) == expected
+
+
 AT_TEXT = Position("c1", 7, 1, 0, ItemKind.TEXT)
 
 
@@ -208,7 +226,9 @@ def test_an_error_is_recorded_without_keys_and_without_odd_bytes() -> None:
 
 @pytest.mark.parametrize("done", ["data: [DONE]\n\n", "data:[DONE]\n\n", "data: [DONE] \r\n\r\n"])
 def test_the_end_is_seen_in_every_manner_of_writing(done: str) -> None:
-    assert Watcher("up").see(done.encode()).is_done
+    watcher = Watcher("up")
+    watcher.see(framed(chunk(finish="stop")))
+    assert watcher.see(done.encode()).is_done
 
 
 def test_an_error_of_null_is_no_error() -> None:
