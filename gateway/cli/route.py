@@ -18,6 +18,7 @@ from gateway.cli import output, route_text
 from gateway.cli.arguments import Prompt
 from gateway.cli.installation import Installation, opened
 from gateway.cli.route_request import CHAT, Question, call_of
+from gateway.cli.route_text import Route
 from gateway.configuration import api_keys
 from gateway.configuration.problems import ConfigurationError
 from gateway.db import ReadSession
@@ -48,20 +49,6 @@ class Bearings:
     settings: Settings
     router: Router
     providers: Mapping[str, Provider]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """An explanation with what only the database knows."""
-
-    key: str
-    user: str
-    told: Explanation
-    price_version: int | None
-    left_out: list[LeftOut]
-    addresses_are_limited: bool
-    when_redis_is_down: str
-    is_disabled: bool  # the model is there and not offered
 
 
 @click.command()

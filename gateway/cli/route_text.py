@@ -1,9 +1,7 @@
 """How ``sluice route`` tells people what it found."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import click
 
@@ -11,9 +9,21 @@ from gateway import money
 from gateway.cli import output
 from gateway.relay.chances import Option
 from gateway.relay.explain import Explanation, Hold
+from gateway.relay.left_out import LeftOut
 
-if TYPE_CHECKING:
-    from gateway.cli.route import Route
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An explanation with what only the database knows."""
+
+    key: str
+    user: str
+    told: Explanation
+    price_version: int | None
+    left_out: list[LeftOut]
+    addresses_are_limited: bool
+    when_redis_is_down: str
+    is_disabled: bool  # the model is there and not offered
 
 
 def show(found: Route) -> None:

@@ -1,13 +1,11 @@
 """Every vendor that speaks the Anthropic protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from gateway.errors import UpstreamError
-from gateway.protocols.canonical import UpstreamProblem
 from gateway.protocols.wire import UpstreamRequest
-from gateway.providers import classify as failures
 from gateway.providers.addresses import address_of
 from gateway.providers.base import TargetView
+from gateway.providers.classify import Classifying
 from gateway.providers.credentials import headers_of, parameters_of
 
 PATHS = {
@@ -20,7 +18,7 @@ VERSION = "2023-06-01"
 DEFAULT_HEADERS = {"content-type": "application/json", "accept-encoding": "identity"}
 
 
-class AnthropicProvider:
+class AnthropicProvider(Classifying):
     protocol = "anthropic"
     auth_style = "x-api-key"
     prefix = "message"
@@ -37,18 +35,3 @@ class AnthropicProvider:
             body,
             "GET" if operation in READ_ONLY else "POST",
         )
-
-    def classify(
-        self,
-        status: int,
-        headers: Mapping[str, str],
-        body: bytes,
-        secret: str,
-        names: Sequence[str] = (),
-    ) -> UpstreamError:
-        return failures.classify(status, headers, body, secret, names)
-
-    def classify_event(
-        self, problem: UpstreamProblem, secret: str, names: Sequence[str] = ()
-    ) -> UpstreamError:
-        return failures.classify_event(problem, secret, names)

@@ -51,21 +51,24 @@ EVENT_STATUS = (
 )
 
 
-def classify(
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    secret: str,
-    names: Sequence[str] = (),
-) -> UpstreamError:
-    problem = read_upstream_error(status, body)
-    return _classified(status, problem, retry_after(headers), _shown(problem, secret, names))
+class Classifying:
+    """What every adapter makes of a failure; see ``Provider``."""
 
+    def classify(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        secret: str,
+        names: Sequence[str] = (),
+    ) -> UpstreamError:
+        problem = read_upstream_error(status, body)
+        return _classified(status, problem, retry_after(headers), _shown(problem, secret, names))
 
-def classify_event(
-    problem: UpstreamProblem, secret: str, names: Sequence[str] = ()
-) -> UpstreamError:
-    return _classified(event_status(problem), problem, None, _shown(problem, secret, names))
+    def classify_event(
+        self, problem: UpstreamProblem, secret: str, names: Sequence[str] = ()
+    ) -> UpstreamError:
+        return _classified(event_status(problem), problem, None, _shown(problem, secret, names))
 
 
 def event_status(problem: UpstreamProblem) -> int:

@@ -1,13 +1,11 @@
 """Every vendor that speaks the OpenAI protocol; their differences are data on the provider."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from gateway.errors import UpstreamError
-from gateway.protocols.canonical import UpstreamProblem
 from gateway.protocols.wire import UpstreamRequest
-from gateway.providers import classify as failures
 from gateway.providers.addresses import address_of
 from gateway.providers.base import TargetView
+from gateway.providers.classify import Classifying
 from gateway.providers.credentials import headers_of, parameters_of
 
 PATHS = {
@@ -21,7 +19,7 @@ READ_ONLY = frozenset(("models",))
 DEFAULT_HEADERS = {"content-type": "application/json", "accept-encoding": "identity"}
 
 
-class OpenAIProvider:
+class OpenAIProvider(Classifying):
     protocol = "openai"
     auth_style = "bearer"
     prefix = "none"
@@ -40,18 +38,3 @@ class OpenAIProvider:
             body,
             "GET" if operation in READ_ONLY else "POST",
         )
-
-    def classify(
-        self,
-        status: int,
-        headers: Mapping[str, str],
-        body: bytes,
-        secret: str,
-        names: Sequence[str] = (),
-    ) -> UpstreamError:
-        return failures.classify(status, headers, body, secret, names)
-
-    def classify_event(
-        self, problem: UpstreamProblem, secret: str, names: Sequence[str] = ()
-    ) -> UpstreamError:
-        return failures.classify_event(problem, secret, names)
