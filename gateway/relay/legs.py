@@ -113,10 +113,10 @@ async def first_content(attempt: Try, source: Source, *, is_last: bool) -> list[
             raise_if_broken(attempt, batch[-1])
         for seen in batch:
             raise_if_broken(attempt, seen)
-            if seen.is_content or seen.is_finish or (is_last and seen.is_chunk):
-                return held
             if seen.is_done and not source.watcher.finished:
                 raise UpstreamInterruptedError  # nothing was said but that this is the end
+            if seen.is_content or seen.is_finish or seen.is_done or (is_last and seen.is_chunk):
+                return held
 
 
 def raise_if_broken(attempt: Try, seen: Seen) -> None:

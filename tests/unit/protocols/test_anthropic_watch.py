@@ -13,7 +13,7 @@ from gateway.protocols import sse
 from gateway.protocols.anthropic_messages.watch import STOP_EVENT, Watcher, read_answer
 from gateway.protocols.events import ItemKind, Position
 from gateway.protocols.exchange import Seen
-from gateway.providers.classify import classify_event
+from gateway.providers.classify import Classifying
 
 
 def event(kind: str, **fields: Any) -> bytes:  # noqa: ANN401
@@ -225,7 +225,7 @@ def test_an_error_is_a_problem_and_nothing_for_the_client() -> None:
     assert seen.event == b""
     assert not seen.is_interrupted
     assert seen.problem is not None
-    classified = classify_event(seen.problem, "")
+    classified = Classifying().classify_event(seen.problem, "")
     assert classified.upstream_status == 529
     assert "sk-" not in str(classified.context["vendor"])
     _, [untold] = watched(event("error"))

@@ -13,7 +13,7 @@ from gateway.protocols import sse
 from gateway.protocols.events import ItemKind, Position
 from gateway.protocols.exchange import Seen
 from gateway.protocols.openai_chat.watch import Watcher, read_answer
-from gateway.providers.classify import classify_event
+from gateway.providers.classify import Classifying
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
 
@@ -217,7 +217,7 @@ def test_an_error_is_recorded_without_keys_and_without_odd_bytes() -> None:
     event = framed({"error": {"message": "key sk-abcdefghijkl at https://a.test/x \0"}})
     problem = Watcher("up").see(event).problem
     assert problem is not None
-    reason = str(classify_event(problem, "").context["vendor"])
+    reason = str(Classifying().classify_event(problem, "").context["vendor"])
     assert reason.startswith("key [key] at [address]")
     assert "sk-" not in reason
     assert "a.test" not in reason

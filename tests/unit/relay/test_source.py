@@ -9,7 +9,7 @@ from gateway.errors import UpstreamError, UpstreamInterruptedError, UpstreamTime
 from gateway.protocols import sse
 from gateway.protocols.exchange import Seen
 from gateway.protocols.openai_chat.watch import Watcher
-from gateway.providers.classify import classify_event
+from gateway.providers.classify import Classifying
 from gateway.relay.attempts import Try
 from gateway.relay.legs import first_content
 from gateway.relay.source import Buffered, EventSource, Source, WholeAnswer
@@ -21,7 +21,9 @@ FINISH = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n
 ERROR = b'data: {"error":{"message":"no"}}\n\n'
 DONE = b"data: [DONE]\n\n"
 
-ATTEMPT = cast("Try", SimpleNamespace(error_of=lambda problem: classify_event(problem, "")))
+ATTEMPT = cast(
+    "Try", SimpleNamespace(error_of=lambda problem: Classifying().classify_event(problem, ""))
+)
 
 
 class Bytes:
