@@ -44,6 +44,8 @@ def _render(request: Request, error: Exception) -> HTTPResponse:
         _log.warning("request_refused", request_id=reference, code=error.code, **error.context)
     dialect = dialect_of(request)
     headers = {**names_of(request), **rate_limits.headers_of(dialect, error.rate_limits)}
+    if hasattr(request.ctx, "reference"):
+        headers["x-sluice-request"] = request.ctx.reference  # its record, if it was admitted
     if error.retry_after_seconds is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_seconds)))
     body = dialect.render(error, reference)

@@ -30,6 +30,8 @@ class GatewayError(Exception):
         self.retry_after_seconds: float | None = None
         # unit ("r" requests, "t" tokens) → limit, remaining, seconds to its reset
         self.rate_limits: dict[str, tuple[str, str, float]] = {}
+        # What limits of tokens ("t") or nanos ("n") have left, if it was they that refused.
+        self.left: dict[str, int] = {}
         self.context = context  # goes to the log, never to the caller
 
     def with_retry_after(self, seconds: float) -> "GatewayError":

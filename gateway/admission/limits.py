@@ -7,6 +7,7 @@ from gateway.admission.operations import Meter
 from gateway.errors import GatewayError, InsufficientQuotaError, RateLimitedError
 
 WINDOW, PERIOD, CONCURRENCY = "w", "p", "c"
+COUNTED_BY_LENGTH = frozenset(("t", "n"))  # units: tokens, nanos
 # {remaining, reset_ms} of one meter, as the script answers them.
 Left = Sequence[bytes]
 
@@ -29,21 +30,46 @@ def limit_error(
     meters: Sequence[Meter], index: int, wait_ms: int, lefts: Sequence[Left]
 ) -> GatewayError:
     """The refusal by one of the meters, with what all of them have left."""
-    error = _refusal_by(meters[index]).with_retry_after(max(1.0, wait_ms / 1000))
+    meter = meters[index]
+    # Without a word of what was used, nothing was.
+    left = lefts[index][0].decode() if lefts else meter.limit
+    seconds = max(1.0, wait_ms / 1000)
+    error = _refusal_by(meter, left).with_retry_after(seconds)
     error.rate_limits = window_limits(meters, lefts)
+    if meter.kind == WINDOW:
+        error.rate_limits[meter.unit] = (meter.limit, left, seconds)
+    if meter.unit in COUNTED_BY_LENGTH:
+        error.left = _left_by_unit(meters, lefts)
     return error
 
 
-def _refusal_by(meter: Meter) -> GatewayError:
-    if meter.kind == PERIOD:
-        quota = _amount(meter)
-        return InsufficientQuotaError(f"The quota of {quota} for this period is used up.")
+def _left_by_unit(meters: Sequence[Meter], lefts: Sequence[Left]) -> dict[str, int]:
+    """Of tokens and of nanos, what the tightest of their meters has left."""
+    found: dict[str, int] = {}
+    for meter, (left, _) in zip(meters, lefts, strict=False):
+        if meter.unit in COUNTED_BY_LENGTH:
+            found[meter.unit] = min(int(left), found.get(meter.unit, int(left)))
+    return found
+
+
+def _refusal_by(meter: Meter, left: str) -> GatewayError:
+    refusal = InsufficientQuotaError if meter.kind == PERIOD else RateLimitedError
+    span = "for this period" if meter.kind == PERIOD else "for this window"
+    if meter.unit in COUNTED_BY_LENGTH:
+        return refusal(
+            f"This request may use {_amount(meter.amount, meter.unit)}; of"
+            f" {_amount(meter.limit, meter.unit)} {span}, {_amount(left, meter.unit)} are left."
+        )
     if meter.kind == CONCURRENCY:
         return RateLimitedError("Too many requests at the same time.")
+    if meter.kind == PERIOD:
+        return InsufficientQuotaError(
+            f"The quota of {_amount(meter.limit, meter.unit)} for this period is used up."
+        )
     return RateLimitedError()
 
 
-def _amount(meter: Meter) -> str:
-    if meter.unit == "n":
-        return f"{money.format_usd(int(meter.limit))} USD"
-    return f"{meter.limit} {'requests' if meter.unit == 'r' else 'tokens'}"
+def _amount(quantity: str, unit: str) -> str:
+    if unit == "n":
+        return f"{money.format_usd(int(quantity))} USD"
+    return f"{quantity} {'requests' if unit == 'r' else 'tokens'}"

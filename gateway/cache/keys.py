@@ -16,6 +16,7 @@ STATE_PATTERNS = tuple(
 )
 STREAM = PREFIX + "settlements"  # settlements waiting for the drain
 TRIMMED = PREFIX + "trimmed"  # newest stream id that the drain has taken away
+HEALTH = PREFIX + "health"  # hash: what is wrong with links, backends and keys
 HOLDS = PREFIX + "holds"  # sorted set "user reference" → lease end in ms
 DEAD_LETTERS = PREFIX + "dead-letters"  # settlements that nobody can read, for a person
 BROKER_PREFIX = "sluice:q:"

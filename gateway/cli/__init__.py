@@ -20,6 +20,7 @@ COMMANDS = {
     "users": ("gateway.cli.users", "Users: list, create, disable, enable, limit, grant, reset."),
     "models": ("gateway.cli.models", "Models: list, price, enable, disable."),
     "route": ("gateway.cli.route", "Say where a call would go, why, and what it may cost."),
+    "requests": ("gateway.cli.requests", "Records of calls and their attempts: list, show."),
     "ledger": ("gateway.cli.ledger", "The ledger: verify, rebuild, show."),
 }
 

@@ -10,6 +10,7 @@ from gateway.cli import output
 from gateway.cli.arguments import Usd
 from gateway.cli.installation import opened
 from gateway.configuration import api_keys, document
+from gateway.configuration.api_keys import KeyView
 
 
 @click.group()
@@ -116,10 +117,28 @@ def show(key: str, *, reveal: bool, as_json: bool) -> None:
             plain = api_keys.reveal(session, here.sealer, key)
             view = dataclasses.replace(view, key=plain)
     if as_json:
-        output.print_json(view)
+        limit_usd = None if view.limit_nanos is None else output.usd(view.limit_nanos)
+        amounts = {"limit_usd": limit_usd, "used_usd": output.usd(view.used_nanos)}
+        output.print_json(msgspec.to_builtins(view) | amounts)
         return
-    values = msgspec.to_builtins(view)
-    output.print_table(("", ""), values.items())
+    output.print_table(("", ""), _lines(view))
+
+
+def _lines(view: KeyView) -> list[tuple[str, object]]:
+    return [
+        ("key", view.key),
+        ("name", view.name),
+        ("user", view.user),
+        ("app", view.app),
+        ("status", view.status),
+        ("models", "all that app and policy allow" if view.models is None else view.models),
+        ("used", f"{output.usd(view.used_nanos)} USD"),
+        ("limit", output.usd(view.limit_nanos) + (" USD" if view.limit_nanos is not None else "")),
+        ("valid until", output.moment(view.valid_until)),
+        ("last used", output.moment(view.last_used_at)),
+        ("created", output.moment(view.created_at)),
+        ("id", view.id),
+    ]
 
 
 COMMANDS = {"keys": keys}

@@ -28,7 +28,8 @@ Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]+[^\s]*$")]
 Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$", max_length=255)]
 Count = Annotated[int, Meta(ge=0, le=MAX_NANOS)]
 Time = Annotated[dt.datetime, Meta(tz=True)]
-ClockTime = Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+CLOCK_PATTERN = r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$"
+ClockTime = Annotated[str, Meta(pattern=CLOCK_PATTERN)]
 
 
 class Part(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
-from gateway.configuration.document import Document
+from gateway.configuration.document import CLOCK_PATTERN, Document
 from gateway.configuration.problems import ConfigurationError
 
 Format = Literal["json", "yaml", "toml"]
@@ -58,11 +58,17 @@ def read(path: Path) -> Document:
         raise ConfigurationError(msg) from error
 
 
+def _readable(problem: str) -> str:
+    """A time of day is said in words; the place of the mistake stays."""
+    words = "that is a time of day from 00:00 to 24:00, such as 08:30"
+    return problem.replace(f"matching regex {CLOCK_PATTERN!r}", words)
+
+
 def decode(data: bytes, form: Format) -> Document:
     try:
         return _documents.decode(data if form == "json" else _exact.encode(_parse(data, form)))
     except msgspec.MsgspecError as error:
-        raise ConfigurationError(str(error)) from error
+        raise ConfigurationError(_readable(str(error))) from error
     except (ValueError, TypeError, yaml.YAMLError) as error:
         msg = f"not valid {form.upper()}: {' '.join(str(error).split())}"
         raise ConfigurationError(msg) from error

@@ -55,7 +55,7 @@ def _has_keys(session: ReadSession, provider: Provider) -> bool:
 
 def _check_adapter(row: Provider | None, part: document.Provider, path: str) -> None:
     if row is None and part.adapter is UNSET:
-        msg = f"{path}: a new provider needs an adapter"
+        msg = f"{path}: a new provider needs an adapter, or a vendor that names it"
         raise ConfigurationError(msg)
     if part.adapter is not UNSET and part.adapter not in PROVIDERS:
         msg = f"{path}.adapter: there is no {part.adapter!r}; use {' or '.join(sorted(PROVIDERS))}"

@@ -6,6 +6,7 @@ from gateway import settings as settings_of
 from gateway.doctor.activity import check_activity
 from gateway.doctor.catalog import check_catalog, check_reachable
 from gateway.doctor.findings import Finding, Level, describe_invalid
+from gateway.doctor.health import check_health
 from gateway.doctor.machine import check_machine
 from gateway.doctor.redis import check_redis
 from gateway.doctor.storage import check_storage
@@ -34,6 +35,7 @@ def examine() -> list[Finding]:
 def _check_contents(settings: Settings) -> list[Finding]:
     try:
         catalog, backends = check_catalog(settings)
-        return [*check_activity(settings), *catalog, *check_reachable(backends)]
+        found = [*check_activity(settings), *catalog, *check_reachable(backends)]
+        return [*found, *check_health(settings)]
     except GatewayError as error:
         return [Finding(Level.ERROR, "database", str(error))]

@@ -48,11 +48,17 @@ def _secret_key(settings: Settings, path: Path) -> Iterator[Finding]:
     elif path.exists() and path.stat().st_mode & OTHERS:
         message = f"{path} can be read by other users of this machine"
         yield Finding(Level.ERROR, "secret key", message, f"chmod 600 {path}")
-    elif normalise_url(settings.resolved_database_url).get_backend_name() == "postgresql":
-        message = "the secrets in a shared database are sealed with a file on this machine"
-        yield Finding(Level.WARN, "secret key", message, "set SLUICE_SECRET_KEY on every machine")
     else:
-        yield Finding(Level.OK, "secret key", f"generated in {path}; back it up")
+        yield _generated_key(settings, path)
+
+
+def _generated_key(settings: Settings, path: Path) -> Finding:
+    if normalise_url(settings.resolved_database_url).get_backend_name() == "postgresql":
+        message = "the secrets in a shared database are sealed with a file on this machine"
+        return Finding(Level.WARN, "secret key", message, "set SLUICE_SECRET_KEY on every machine")
+    if not path.exists():
+        return Finding(Level.OK, "secret key", f"there is none yet; the first use makes {path}")
+    return Finding(Level.OK, "secret key", f"generated in {path}; back it up")
 
 
 def _disk(settings: Settings, folder: Path) -> Iterator[Finding]:
@@ -71,7 +77,8 @@ def _journals(folder: Path) -> Iterator[Finding]:
     """A living process holds a lock on each of its files."""
     left = [path for path in folder.glob(JOURNALS) if path.stat().st_size and _is_unlocked(path)]
     if left:
-        message = f"{len(left)} segments of processes that are gone, not in the ledger yet"
+        segments = "1 segment" if len(left) == 1 else f"{len(left)} segments"
+        message = f"{segments} of processes that are gone, not in the ledger yet"
         advice = "start the API: it takes them over"
         yield Finding(Level.WARN, "journals", message, advice)
     else:

@@ -206,4 +206,8 @@ def report_of(error: UpstreamError, target: Target) -> Report | None:
         return Report(target.provider_key_id or target.backend_id, "cool", cool_ms)
     if error.blame is Blame.MODEL:
         return Report(target.link_id, "cool", MODEL_COOL_MS)
-    return Report(target.backend_id, "fail", BREAKER_OPEN_MS, BREAKER_FAILURES)
+    # A server that answers with an error may only be ill for this model; one that does not
+    # answer at all is ill for all of them.
+    answered = error.upstream_status is not None
+    place = target.link_id if answered else target.backend_id
+    return Report(place, "fail", BREAKER_OPEN_MS, BREAKER_FAILURES)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gateway import money, pricing
 from gateway.admission import Admit, Choice, GateClosedError, Grant, Meter, window_limits
 from gateway.admission.events import HoldInfo, encode
+from gateway.admission.limits import COUNTED_BY_LENGTH
 from gateway.catalog import Offer
 from gateway.identity import Caller
 from gateway.relay import meters
@@ -19,7 +20,6 @@ EVENT_VERSION = 1
 FREE = frozenset(("count_tokens",))
 # It takes no slot, and nobody's probe.
 ANYWHERE = Choice("", "", "", 0, 1)
-COUNTED_BY_LENGTH = frozenset(("t", "n"))  # units of meters: tokens, nanos
 
 
 @dataclass(slots=True)

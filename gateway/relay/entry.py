@@ -6,7 +6,14 @@ from typing import Protocol
 from gateway import pricing
 from gateway.admission import GateClosedError, QuotaShortError, StaleSnapshotError
 from gateway.catalog import Catalog, Offer
-from gateway.errors import ContextLengthError, ModelNotFoundError, NoBackendError
+from gateway.errors import (
+    ContextLengthError,
+    InsufficientQuotaError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    NoBackendError,
+    RateLimitedError,
+)
 from gateway.identity import Caller
 from gateway.providers import Provider
 from gateway.relay.call import Call, Entry
@@ -67,14 +74,18 @@ async def _enter(deps: Deps, call: Call, caller: Caller, catalog: Catalog) -> En
     candidates = [c for c in planned.candidates if can_answer(deps, call, c)]
     if not candidates:
         await deps.admission.check(check_of(caller, catalog))
+        if planned.candidates:
+            raise InvalidRequestError(
+                f"'{offer.slug}' cannot be asked by this route.", param="model"
+            )
         raise NoBackendError
     candidates, output = fitting(deps, call, output_limit_of(caller, offer), candidates)
     draft = Draft(deps, call, caller, offer, catalog.revision, candidates)
     try:
         return await draft.admit(output)
-    except QuotaShortError as short:
-        shorter = affordable(deps, call, offer, short.available_nanos)
-        if shorter is None:
+    except (RateLimitedError, InsufficientQuotaError) as refused:
+        shorter = _shorter(deps, call, offer, refused)
+        if shorter is None or shorter >= output:
             raise
         return await draft.admit(shorter)
 
@@ -163,6 +174,24 @@ def _is_converted(bearings: Bearings, call: Call, candidates: list[Candidate]) -
 
 def has_more_room(offer: Offer, than: Offer) -> bool:
     return (offer.context_window or 0) > (than.context_window or 0)
+
+
+def _shorter(
+    deps: Deps, call: Call, offer: Offer, refused: RateLimitedError | InsufficientQuotaError
+) -> int | None:
+    """An answer that fits into what is left, if the client named no length."""
+    request, left = call.request, refused.left
+    if call.operation in WITHOUT_OUTPUT or request.max_output_tokens is not None:
+        return None
+    nanos = refused.available_nanos if isinstance(refused, QuotaShortError) else left.get("n")
+    bounds = [affordable(deps, call, offer, nanos)] if nanos is not None else []
+    if "t" in left:
+        bounds.append((left["t"] - request.prompt_tokens) // request.choices)
+    least = deps.settings.admission.min_output_tokens
+    if not bounds or None in bounds:
+        return None
+    shorter = _least(*bounds)
+    return shorter if shorter >= least else None
 
 
 def affordable(bearings: Bearings, call: Call, offer: Offer, available_nanos: int) -> int | None:

@@ -21,6 +21,7 @@ from gateway.relay.call import Call
 from gateway.relay.chances import Option, chances_of, is_usable, options_of
 from gateway.relay.draft import amount_of, choices_of, limits_of
 from gateway.relay.entry import (
+    WITHOUT_OUTPUT,
     Bearings,
     affinity_of,
     affordable,
@@ -122,7 +123,7 @@ async def explain(
     is_sticky = affinity_of(call, offer) is not None
     options = chances_of(options, offer.load_balancing, is_sticky=is_sticky)
     meters = _meters(call, caller, offer, hold)
-    refusals = (refusal, misfit, short, _beyond(meters), _unreachable(options, known))
+    refusals = (refusal, misfit, short, _beyond(call, meters), _unreachable(options, known))
     asked_for = catalog.find(call.request.model)
     return dataclasses.replace(
         told,
@@ -226,10 +227,18 @@ def _meters(call: Call, caller: Caller, offer: Offer, hold: Hold | None) -> tupl
     return limits_of(call, caller, offer, hold.output_tokens, hold.total_nanos)
 
 
-def _beyond(meters: tuple[Meter, ...]) -> GatewayError | None:
-    """The refusal of what no limit would ever admit, however little was used of it."""
+def _beyond(call: Call, meters: tuple[Meter, ...]) -> GatewayError | None:
+    """The refusal of what no limit would ever admit, however little was used of it.
+
+    Where the client names no length, the answer is made to fit behind the prompt.
+    """
+    is_open = call.request.max_output_tokens is None and call.operation not in WITHOUT_OUTPUT
     for index, meter in enumerate(meters):
-        if int(meter.amount) > int(meter.limit):
+        if is_open and meter.unit == "n":
+            continue
+        is_fitted = is_open and meter.unit == "t"
+        amount = call.request.prompt_tokens if is_fitted else int(meter.amount)
+        if amount > int(meter.limit):
             return limit_error(meters, index, 0, ())
     return None
 

@@ -42,7 +42,7 @@ def get_offer(visitor: Visitor, name: str) -> Offer:
 
 def _is_usable(visitor: Visitor, offer: Offer) -> bool:
     can_be_served = offer.targets or offer.forward or offer.fallback
-    return bool(can_be_served) and visitor.caller.allows(offer.slug)
+    return bool(can_be_served) and offer.is_sellable and visitor.caller.allows(offer.slug)
 
 
 def list_places(deps: Deps, offer: Offer) -> list[Place]:

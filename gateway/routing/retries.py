@@ -8,7 +8,7 @@ rate limited                      another key or backend of the model at once; w
                                   after a growing pause; then the fallback model
 500, 502, 504                     the same backend once more at once, then others
 no connection, no proper answer   others; with none, the same once more
-503, 529                          others
+503, 529                          others; with none, the same once more after a pause
 silence                           others; this backend is not asked again
 our key, the model there          others
 the caller                        nothing; too long a prompt: a model with more room
@@ -34,6 +34,7 @@ FIRST_PAUSE_SECONDS = 0.5
 QUICK_PAUSE_SECONDS = 0.05
 MOST_ON_ONE = 3
 ONCE_MORE = frozenset((500, 502, 504))
+BUSY = frozenset((503, 529))
 
 
 class Move(StrEnum):
@@ -60,16 +61,15 @@ STOP = (Move.STOP, 0.0)
 def next_move(now: Situation, jitter: float) -> tuple[Move, float]:
     """The move and how many seconds to wait before it; ``jitter`` is from 0 to 1."""
     error = now.error
-    if now.tries_left <= 0:
-        return STOP
-    if error.blame is Blame.CALLER:
-        return _of_the_caller(now)
+    if now.tries_left <= 0 or error.blame is Blame.CALLER:
+        return _of_the_caller(now) if now.tries_left > 0 else STOP
     if now.tries_left == 1 and now.has_fallbacks:
         return Move.FALLBACK, 0.0
     if isinstance(error, UpstreamRateLimitedError):
         return _limited(now, jitter)
-    deserves_another = _deserves_another(now)
-    return (Move.SAME, QUICK_PAUSE_SECONDS * jitter) if deserves_another else _elsewhere(now)
+    if _deserves_another(now):
+        return Move.SAME, QUICK_PAUSE_SECONDS * jitter
+    return _alone(now, jitter) if _is_busy_and_alone(now) else _elsewhere(now)
 
 
 def _of_the_caller(now: Situation) -> tuple[Move, float]:
@@ -103,6 +103,20 @@ def _deserves_another(now: Situation) -> bool:
         return True
     has_elsewhere = now.has_others or now.has_fallbacks
     return error.upstream_status is None and not has_elsewhere
+
+
+def _is_busy_and_alone(now: Situation) -> bool:
+    is_busy = now.error.upstream_status in BUSY and now.error.blame is Blame.BACKEND
+    return is_busy and not (now.has_others or now.has_fallbacks)
+
+
+def _alone(now: Situation, jitter: float) -> tuple[Move, float]:
+    """Once more after a pause, where nobody else could answer."""
+    wait = now.error.retry_after_seconds
+    if wait is None:
+        wait = FIRST_PAUSE_SECONDS * (1 + jitter / 2)
+    is_worth_it = now.tries_here == 1 and wait <= LONGEST_WAIT_SECONDS
+    return (Move.SAME, wait) if is_worth_it else STOP
 
 
 def _elsewhere(now: Situation) -> tuple[Move, float]:

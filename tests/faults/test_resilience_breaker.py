@@ -106,7 +106,7 @@ def test_a_backend_that_comes_back_is_found_by_single_probes(stack: Stack) -> No
 def test_when_everything_is_left_alone_the_caller_learns_how_long(
     stack: Stack, dialect: str, status: int
 ) -> None:
-    scene = Scene(stack, Up("n5-e503"))
+    scene = Scene(stack, Up("n5-e503-ra9"))  # longer than anybody waits
     for _ in range(OPENS_AFTER):
         scene.assert_free(scene.ask(dialect), 502, "upstream_error")
     answer = scene.ask(dialect, api=1)
@@ -156,7 +156,7 @@ def test_health_is_kept_without_the_help_of_configuration(stack: Stack) -> None:
 
 def test_a_probe_that_speaks_need_not_have_ended(stack: Stack) -> None:
     """A model whose answers take minutes is back as soon as one of them has begun."""
-    scene = Scene(stack, Up(f"n5-e503x{OPENS_AFTER}-gatelong.3"), limits={"idle_seconds": 20})
+    scene = Scene(stack, Up(f"n5-e503x{OPENS_AFTER}-ra9-gatelong.3"), limits={"idle_seconds": 20})
     for _ in range(OPENS_AFTER):
         assert scene.ask(stream=True).status == 502
     assert scene.ask(stream=True).status == 503

@@ -116,8 +116,10 @@ def test_when_all_fail_the_caller_learns_neutrally(
     scene = pair(stack, form, Up(f"n5-{faults}"), Up("n7-e503"))
     answer = scene.ask(dialect)
     books = scene.assert_free(answer, status, "upstream_error")
-    assert scene.counts() == [times, 1]
-    assert books.outcomes == ["upstream_error"] * (times + 1)
+    # The last one may have been a moment's overload, and nobody is left to ask instead.
+    last = 3 - times
+    assert scene.counts() == [times, last]
+    assert books.outcomes == ["upstream_error"] * (times + last)
     assert "overloaded" not in answer.error().message
 
 

@@ -87,6 +87,10 @@ def test_a_key_is_made_shown_once_revoked_and_brought_back(sluice: Sluice, tmp_p
     assert listed[0]["limit_nanos"] == 1_500_000_000
     assert (revoked["status"], enabled["status"]) == ("disabled", "active")
     assert revealed["key"] == plain
+    assert (revealed["limit_nanos"], revealed["limit_usd"]) == (1_500_000_000, "1.50")
+    shown = sluice("keys", "show", "laptop").stdout
+    assert "1.50 USD" in shown
+    assert "nanos" not in shown
 
 
 def test_users_are_made_limited_granted_and_reset(sluice: Sluice, tmp_path: Path) -> None:
@@ -177,6 +181,45 @@ def test_the_doctor_finds_what_is_wrong_and_says_what_to_do(sluice: Sluice, tmp_
     assert by_subject["administrators"]["level"] == "warn"
     assert by_subject["backend local"]["level"] == "warn"
     assert all(f["advice"] for f in findings if f["level"] != "ok")
+
+
+def test_the_doctor_looks_before_it_speaks_of_secret_key_and_journals(
+    sluice: Sluice, state_dir: Path
+) -> None:
+    place = state_dir / "fresh"
+    (place / "journal").mkdir(parents=True)
+    (place / "journal" / "gone.journal").write_bytes(b"left")
+    fresh = {"SLUICE_STATE_DIR": str(place), "DATABASE_URL": ""}
+
+    before = json.loads(sluice("doctor", "--json", **fresh).stdout)
+    (place / "secret.key").touch(mode=0o600)
+    after = json.loads(sluice("doctor", "--json", **fresh).stdout)
+
+    def message(findings: list[dict[str, str]], subject: str) -> str:
+        return next(it["message"] for it in findings if it["subject"] == subject)
+
+    assert message(before, "secret key").startswith("there is none yet")
+    assert message(after, "secret key").startswith("generated in ")
+    assert message(after, "journals").startswith("1 segment of ")
+
+
+def test_a_time_of_day_that_does_not_exist_is_refused_in_words(
+    sluice: Sluice, tmp_path: Path
+) -> None:
+    hours = '[{start: "08:00", end: "25:00"}]'
+    (tmp_path / "c.yaml").write_text(f"policies: [{{name: p, available_time_ranges: {hours}}}]")
+
+    done = sluice("import", str(tmp_path / "c.yaml"))
+
+    assert "a time of day from 00:00 to 24:00" in done.stderr
+    assert "available_time_ranges[0].end" in done.stderr
+    assert "regex" not in done.stderr
+
+
+def test_the_simulator_says_what_it_speaks_and_what_it_can_do_wrong(sluice: Sluice) -> None:
+    help_text = sluice("demo-upstream", "--help").stdout
+
+    assert all(word in help_text for word in ("/v1", "/anthropic", "call:A,B", "raSECONDS"))
 
 
 def test_the_doctor_is_content_with_a_sound_installation(

@@ -38,7 +38,9 @@ FAILURES: dict[str, tuple[str, type[openai.APIStatusError], int, str | None]] = 
     "cut-at-once": ("sim-chat-k0", openai.InternalServerError, 502, "upstream_interrupted"),
 }
 # What may have been an accident is tried once more where nobody else could answer.
-ONCE_MORE = {"broken", "gone", "garbled", "page", "empty", "cut-at-once"}
+ONCE_MORE = {
+    *("broken", "busy", "overloaded", "gone", "garbled", "page", "empty", "cut-at-once"),
+}
 NO_STREAMS = {"page"}  # no event comes, so there is no answer
 SILENT_STREAMS = {
     "says-nothing": "sim-chat-c1",

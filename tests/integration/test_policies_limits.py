@@ -222,3 +222,23 @@ def test_the_length_of_an_answer_of_one_model(people: People) -> None:
         for entry in people.stack.simulator.journal()
     ]
     assert lengths == [3, 5]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"tokens_per_minute": 60},
+        {"token_quota_daily": 60},
+        {"cost_quota_daily_usd": Decimal("0.0005")},
+    ],
+)
+def test_an_answer_of_no_named_length_is_cut_to_what_is_left(
+    people: People, policy: dict[str, Any]
+) -> None:
+    """An SDK would repeat for ever what can never fit."""
+    person = people.add(policy)
+    answer = person.ask(max_tokens=None)
+    assert answer.status_code == 200, answer.text
+    refused = person.ask(max_tokens=5_000)
+    assert refused.status_code == 429
+    assert "may use" in refused.json()["error"]["message"]

@@ -36,9 +36,11 @@ def test_a_first_start_makes_what_a_newcomer_needs_and_a_second_one_finds_it(
     with database.snapshot() as session:
         base_url = session.scalars(select(Backend.base_url)).one()
         view = api_keys.get_view(session, "quickstart")
+        offered = {model.slug: model.aliases for model in catalog.list_models(session)}
         prices = catalog.list_models(session)[0].usd_per_million
         assert accounts.get_user(session, view.user).limit_nanos == 5_000_000_000
     assert base_url == "http://127.0.0.1:7002/v1"
+    assert offered["demo-moderation"] == ["omni-moderation-latest"]
     assert prices == {"input": Decimal(1), "output": Decimal(1)}
 
 

@@ -11,11 +11,29 @@ from pathlib import Path
 
 import uvloop
 
+from tests.upstream import faults
 from tests.upstream.journal import DEFAULT_BODY_BYTES, DEFAULT_LIMIT, Journal
 from tests.upstream.server import start
 from tests.upstream.world import World
 
 PR_SET_PDEATHSIG = 1
+SPEAKS = """\
+Pretends to be the vendors until it is told to stop. It speaks
+
+    OpenAI      at http://HOST:PORT/v1         chat, completions, embeddings, moderations, images,
+                                               audio, videos, models
+    Anthropic   at http://HOST:PORT/anthropic  messages, count_tokens, models
+    Midjourney  at http://HOST:PORT/mj
+
+and takes any key and any model. With a path in front (/east/v1) it is a vendor of its own.
+"""
+PROMPTS = """\
+What a prompt can ask for
+
+    call:A,B        the answer calls the tools A and B, in parallel
+    flag:CATEGORY   a moderation flags that category
+
+"""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -27,7 +45,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tests.upstream", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="sluice demo-upstream",
+        description=SPEAKS,
+        epilog=PROMPTS + (faults.__doc__ or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--ready-file", type=Path, help="gets JSON once we listen")

@@ -44,6 +44,7 @@ def test_the_demo_is_at_the_address_of_the_simulator() -> None:
     assert [model.type for model in plan.document.models] == [
         ModelType.CHAT,
         ModelType.EMBEDDING,
+        ModelType.MODERATION,
     ]
 
 

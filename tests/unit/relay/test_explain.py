@@ -188,8 +188,13 @@ def test_limits_are_told_with_what_the_call_takes() -> None:
 
 
 def test_what_a_limit_never_admits_is_refused() -> None:
-    found = told(catalog_of(sold("a")), caller_of(policy={"tokens_per_minute": 50}))
+    found = told(catalog_of(sold("a")), caller_of(policy={"tokens_per_minute": 1}))
     assert code(found) == "rate_limit_exceeded"
+
+
+def test_an_answer_of_no_named_length_is_made_to_fit_into_the_limits() -> None:
+    caller = caller_of(policy={"tokens_per_minute": 50})
+    assert code(told(catalog_of(sold("a")), caller, call_for(max_tokens=None))) is None
 
 
 def test_too_long_a_prompt_leaves_those_with_more_room() -> None:
