@@ -96,9 +96,13 @@ def _upstream_cost(entry: Entry, outcome: Outcome) -> int:
     if candidate is None or not outcome.usage:
         return 0
     prices = candidate.offer.prices or entry.offer.prices
-    # What its model is not sold by costs us something, too, but nobody has said how much.
-    usage = [row for row in outcome.usage if _has_price(row, prices)]
-    return pricing.upstream_cost(usage, prices, candidate.target.cost_factor_millionths)
+    factor = candidate.target.cost_factor_millionths
+    try:
+        return pricing.upstream_cost(outcome.usage, prices, factor)
+    except pricing.UnpricedError:
+        # What its model is not sold by costs us something, too, but nobody has said how much.
+        usage = [row for row in outcome.usage if _has_price(row, prices)]
+        return pricing.upstream_cost(usage, prices, factor)
 
 
 def settle_failed(deps: Deps, entry: Entry, error: GatewayError) -> None:
