@@ -15,6 +15,7 @@ _log = log.get(__name__)
 LAST_BYTES_SECONDS = 0.02
 # Everything is said; only usage or a terminator may follow, and not every server sends them.
 TERMINATOR_SECONDS = 2.0
+STOOD_STILL_SECONDS = 0.25
 
 
 class Source(Protocol):
@@ -68,11 +69,15 @@ class EventSource:
     async def _next_chunk(self) -> bytes:
         if not self.watcher.finished:
             return await self._response.next_chunk()
-        try:
-            async with asyncio.timeout(TERMINATOR_SECONDS):
-                return await self._response.next_chunk()
-        except TimeoutError:
-            return b""
+        for patience in (TERMINATOR_SECONDS, STOOD_STILL_SECONDS):
+            began = clock.monotonic()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    return await self._response.next_chunk()
+            if clock.monotonic() - began < patience + STOOD_STILL_SECONDS:
+                break
+            # It was we who stood still: what has come meanwhile is read first.
+        return b""
 
     def _rest(self) -> list[Seen]:
         self._is_over = True

@@ -19,6 +19,8 @@ from gateway.protocols.wire import UpstreamRequest
 _FAILED = (aiohttp.ClientError, OSError, ValueError)
 _LATE = TimeoutError  # aiohttp's own time-outs are of this class too
 READ_AT_ONCE = 64 * 1024
+# A timer this late says that the process stood still.
+STOOD_STILL_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +124,17 @@ class _Silence:
     Time in which nobody reads, because the client is slow, is not the upstream's silence.
     """
 
-    __slots__ = ("_content", "_loop", "_seconds", "_since", "_timer")
+    __slots__ = ("_content", "_due", "_loop", "_seconds", "_since", "_timer")
 
     def __init__(self, content: aiohttp.StreamReader, seconds: float) -> None:
         self._content = content
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._since = 0.0
+        self._watch(seconds)
+
+    def _watch(self, seconds: float) -> None:
+        self._due = self._loop.time() + seconds
         self._timer = self._loop.call_later(seconds, self._look)
 
     def begin(self) -> None:
@@ -141,11 +147,15 @@ class _Silence:
         self._timer.cancel()
 
     def _look(self) -> None:
-        waited = self._loop.time() - self._since if self._since else 0.0
-        if waited >= self._seconds:
-            self._content.set_exception(TimeoutError())
+        now = self._loop.time()
+        waited = now - self._since if self._since else 0.0
+        if waited < self._seconds:
+            self._watch(self._seconds - waited)
+        elif now - self._due > STOOD_STILL_SECONDS:
+            # It was we who did not listen: what has come meanwhile is read first.
+            self._watch(STOOD_STILL_SECONDS)
         else:
-            self._timer = self._loop.call_later(self._seconds - waited, self._look)
+            self._content.set_exception(TimeoutError())
 
 
 class Transport:
